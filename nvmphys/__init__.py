@@ -1,0 +1,39 @@
+"""nvmphys: measurement files in, calibrated conductance statistics out, with SPICE in the loop."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+from nvmphys.cards import list_cards, load_card, save_card
+from nvmphys.crossbar import Crossbar, Solution, Validation, matvec_error, validate
+from nvmphys.fit import FitResult, fit
+from nvmphys.measurement import list_sources, load_source, read
+from nvmphys.population import draw_cells, law_of
+from nvmphys.profile import VariationProfile, build_profile, load_profile, save_profile
+from nvmphys.records import Basis, Measurement, ModelCard, Source
+
+__all__ = [
+    "Basis",
+    "Crossbar",
+    "FitResult",
+    "Measurement",
+    "ModelCard",
+    "Solution",
+    "Source",
+    "Validation",
+    "VariationProfile",
+    "build_profile",
+    "draw_cells",
+    "fit",
+    "law_of",
+    "list_cards",
+    "list_sources",
+    "load_card",
+    "load_profile",
+    "load_source",
+    "matvec_error",
+    "read",
+    "save_card",
+    "save_profile",
+    "validate",
+]

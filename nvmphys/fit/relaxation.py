@@ -1,0 +1,525 @@
+"""Fitting the relaxation law to raw cells or to summary statistics, with intervals by bootstrap over devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import ndtr, ndtri
+from scipy.stats import beta, chi2, spearmanr, truncnorm
+
+from nvmphys.errors import BadInput
+from nvmphys.fit.cells import Cells, collect, rank_scores, summarise
+from nvmphys.fit.judge import Judgement, LawPredictor, judge
+from nvmphys.fit.likelihood import Likelihood, Observations, Optimum, Surface, observations_of, observations_of_quantiles
+from nvmphys.fit.result import Convergence, FitResult
+from nvmphys.population.coordinate import Coordinate
+from nvmphys.population.history import SCORE_GRID, History, latent_steps
+from nvmphys.population.law import Extra
+from nvmphys.population.relaxation import EXTRAPOLATIONS, NAME, RelaxationLaw, to_values
+from nvmphys.records import Basis, Exclusion, Measurement
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+_DOFS = np.array([2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 25.0, 1e3])
+_PATHS = 60_000
+_ROUNDS = 8
+_held_tail = np.clip(np.arange(SCORE_GRID.size), *np.searchsorted(SCORE_GRID, (-2.6, 2.6)))
+
+
+@dataclass(frozen=True)
+class Options:
+    """Choices of a relaxation fit.
+
+    Attributes
+    ----------
+    n_levels, g_max_S : int, float, optional
+        The programming grid: n levels from 0 to g_max [S]; first reads beyond g_max are the over-set population.
+    knots : int
+        Level knots of the surface.
+    floor_S : float, optional
+        Floor of the coordinate [S]; by default 2.5 % of the highest first read.
+    bootstrap : int
+        Refits on resampled devices, for the intervals.
+    extrapolation : str
+        Law of the spread beyond the longest time.
+    """
+
+    n_levels: int | None = None
+    g_max_S: float | None = None
+    knots: int = 10
+    floor_S: float | None = None
+    bootstrap: int = 20
+    extrapolation: str = EXTRAPOLATIONS[0]
+
+    def __post_init__(self) -> None:
+        if (self.n_levels is None) != (self.g_max_S is None):
+            raise BadInput("n_levels and g_max_S go together: give both, or neither to take the levels from the file")
+        if self.knots < 1 or self.bootstrap < 0:
+            raise BadInput(f"knots must be >= 1 and bootstrap >= 0 (got {self.knots}, {self.bootstrap})")
+
+
+def fit(
+    measurements: Sequence[Measurement],
+    *,
+    holdout: float,
+    rng: np.random.Generator,
+    seed: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> FitResult:
+    """Fit the relaxation law.
+
+    Raw cells are judged on a random share `holdout` of devices that the judged fit has not seen; the values come from
+    all devices. Summaries cannot be split by device, so they carry no judgement.
+
+    Raises
+    ------
+    BadInput
+        Missing columns, no later reads, a summary without quantiles of the change.
+    """
+    chosen = Options(**options)
+    tell = progress or (lambda what, done, total: None)
+    if all(m.is_summary for m in measurements):
+        return _fit_summary(measurements, chosen, rng, seed, tell)
+    if any(m.is_summary for m in measurements):
+        raise BadInput("raw cells and summaries cannot be fitted together: give one kind")
+    everyone = collect(measurements, n_levels=chosen.n_levels, g_max_S=chosen.g_max_S)
+    cells, over_set = split_over_set(everyone)
+    judgement = _judge_left_out(cells, holdout, chosen, rng) if holdout > 0 else None
+    law, optimum = fit_cells(cells, chosen, rng)
+    replicates = []
+    for i in range(chosen.bootstrap):
+        tell("bootstrap", i, chosen.bootstrap)
+        draw = rng.integers(0, len(cells), len(cells))
+        replicates.append(to_values(fit_cells(cells[draw], chosen, rng, near=law)[0])[0])
+    tell("bootstrap", chosen.bootstrap, chosen.bootstrap)
+    law = replace(law, extras=_extras(over_set, len(everyone)))
+    exclusions = tuple(e for m in measurements for e in m.exclusions)
+    return _result(
+        law, optimum, replicates, chosen, measurements, seed, exclusions, len(everyone), judgement, cells.target_S is not None
+    )
+
+
+def fit_cells(
+    cells: Cells, options: Options, rng: np.random.Generator, near: RelaxationLaw | None = None
+) -> tuple[RelaxationLaw, Optimum]:
+    """Fit the law to raw cells; `near` is a law to start from (bootstrap), whose knots are kept."""
+    seen = np.isfinite(cells.change_S)
+    level = np.broadcast_to(cells.first_S[:, None], seen.shape)[seen]
+    coordinate = _coordinate(float(cells.first_S.max()), options) if near is None else near.coordinate
+    change = coordinate.of(level + cells.change_S[seen]) - coordinate.of(level)
+    observations = observations_of(level, cells.time_s[seen], change)
+    surface = _surface(cells, options) if near is None else Surface(near.level_S, near.times_s)
+    window, sigma = _programming(cells, surface.level_S)
+    frame = _Frame(coordinate, surface, window, sigma, _level_range(cells))
+    return _fit(observations, summarise_steps(cells), frame, options, rng, near)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What a fit does not vary: coordinate, knots and nodes, programming window, range of levels."""
+
+    coordinate: Coordinate
+    surface: Surface
+    window_S: Array
+    sigma_S: Array
+    level_range_S: tuple[float, float]
+
+
+def _coordinate(highest_S: float, options: Options) -> Coordinate:
+    """Return the floored coordinate; likelihood and left-out cells are best near 2-5 % of the highest level."""
+    return Coordinate("floored", options.floor_S if options.floor_S is not None else 0.025 * highest_S)
+
+
+def _fit(
+    observations: Observations,
+    steps: pd.DataFrame,
+    frame: _Frame,
+    options: Options,
+    rng: np.random.Generator,
+    near: RelaxationLaw | None,
+) -> tuple[RelaxationLaw, Optimum]:
+    """Fit surface, then history, from observations and step statistics: the path shared by raw cells and summaries."""
+    surface = frame.surface
+    likelihood = Likelihood(surface, observations)
+    start = likelihood.start() if near is None else surface.pack(near.parameters)
+    optimum = likelihood.maximise(start, rng)
+    law = RelaxationLaw(
+        coordinate=frame.coordinate,
+        level_S=surface.level_S,
+        times_s=surface.times_s,
+        parameters=surface.unpack(optimum.vector),
+        history=History.frozen(float(surface.times_s[0])),
+        window_S=frame.window_S,
+        sigma_S=frame.sigma_S,
+        level_range_S=frame.level_range_S,
+        extrapolation=options.extrapolation,
+    )
+    return replace(law, history=fit_history(law, steps, rng)), optimum
+
+
+def split_over_set(cells: Cells) -> tuple[Cells, Cells]:
+    """Split off the over-set cells: those first read beyond the highest level."""
+    over = cells.level >= cells.edges_S.size - 1
+    return cells[~over], cells[over]
+
+
+def _surface(cells: Cells, options: Options) -> Surface:
+    """Place knots evenly in √G over the cells' first reads, and nodes at the common times."""
+    return Surface(
+        _level_knots(max(float(cells.first_S.min()), 0.0), float(cells.first_S.max()), np.unique(cells.level).size, options),
+        _time_nodes(cells.nominal_s[cells.common], float(np.nanmin(cells.time_s)), float(np.nanmax(cells.time_s))),
+    )
+
+
+def _level_knots(low_S: float, high_S: float, n_levels: int, options: Options) -> Array:
+    """Return knots even in √G, no more than levels."""
+    n = min(options.knots, n_levels)
+    if n == 1 or high_S <= low_S:
+        return np.array([0.5 * (low_S + high_S)])
+    return np.linspace(np.sqrt(low_S), np.sqrt(high_S), n) ** 2
+
+
+def _time_nodes(common_s: Array, first_s: float, last_s: float) -> Array:
+    """Return the common times as nodes, rounded to two digits where that moves them by less than 1 %.
+
+    Data without two common times gets its first and last read as nodes.
+    """
+    nodes = np.sort(common_s) if len(common_s) > 1 else np.unique([first_s, last_s])
+    rounded = np.array([float(f"{t:.1e}") for t in nodes])
+    return np.where(np.abs(rounded / nodes - 1) < 0.01, rounded, nodes)
+
+
+def _level_range(cells: Cells) -> tuple[float, float]:
+    """Return the targets that keep their window inside the levels seen [S]: the middles of the outer levels."""
+    middles = 0.5 * (cells.edges_S[:-1] + cells.edges_S[1:])
+    return float(middles[cells.level.min()]), float(middles[cells.level.max()])
+
+
+def _programming(cells: Cells, level_S: Array) -> tuple[Array, Array]:
+    """Return half-width of the acceptance window and σ before the cut [S] at the knots.
+
+    With a target column, a normal cut at the largest error seen is fitted by maximum likelihood; without one the
+    window is the level and the error uniform within it (σ infinite).
+    """
+    if cells.target_S is None:
+        width = float(np.median(np.diff(cells.edges_S)))
+        return np.full(level_S.size, width / 2), np.full(level_S.size, np.inf)
+    error = cells.first_S - cells.target_S
+    half = float(np.max(np.abs(error))) * (1 + 1 / error.size)
+
+    def loss(log_sigma: Array) -> float:
+        s = float(np.exp(log_sigma[0]))
+        return -float(np.mean(truncnorm.logpdf(error, -half / s, half / s, scale=s)))
+
+    best = minimize(loss, [np.log(np.std(error) + half * 1e-9)], method="Nelder-Mead")
+    sigma = float(np.exp(best.x[0]))
+    return np.full(level_S.size, half), np.full(level_S.size, sigma if sigma < 10 * half else np.inf)
+
+
+def summarise_steps(cells: Cells) -> pd.DataFrame:
+    """Return the part of the summary statistics that tells of histories: changes and steps at common times."""
+    common = replace(
+        cells, nominal_s=cells.nominal_s[cells.common], time_s=cells.time_s[:, cells.common],
+        change_S=cells.change_S[:, cells.common],
+    )  # fmt: skip
+    return summarise(common)
+
+
+# ---------------------------------------------------------------- histories
+
+
+def fit_history(law: RelaxationLaw, summary: pd.DataFrame, rng: np.random.Generator) -> History:
+    """Fit the joint law of a cell's scores over time from summary statistics of changes and steps.
+
+    Degrees of freedom come from the rank correlation of magnitudes, correlations of distant steps from the steps' own
+    rank correlations. Step quantiles and the correlation of neighbouring steps are then corrected, round by round,
+    until cells drawn from the law have the measured distribution of steps (in units of the level's typical change)
+    and the measured rank correlation of consecutive changes.
+    """
+    steps, changes = (summary[summary["quantity"] == name] for name in ("step", "change"))
+    nodes = np.sort(steps["time_s"].unique())
+    if nodes.size < 2:
+        return History.frozen(float(law.times_s[0]))
+    target = np.stack([_step_quantiles(law, steps[steps["time_s"] == time]) for time in nodes])
+    neighbours = np.diagonal(_pooled_correlation(changes, nodes, "rank_correlation"), 1)
+    magnitude = _pooled_correlation(steps, nodes, "magnitude_rank_correlation")
+    of_steps = _pooled_correlation(steps, nodes, "rank_correlation")
+    correlation = _positive(2 * np.sin(np.pi / 6 * of_steps))
+    dof = _degrees_of_freedom(correlation, magnitude[np.triu_indices(nodes.size, 1)].mean(), rng)
+
+    level = _levels_by_count(steps[steps["time_s"] == nodes[0]])
+    unit = _typical_change(law, level)
+    normals = rng.standard_normal((nodes.size, level.size))
+    chi_square = rng.chisquare(dof, level.size)
+    quantiles, side = target.copy(), np.diagonal(correlation, 1).copy()
+    for _round in range(_ROUNDS):
+        history = History.calibrated(nodes, quantiles, _with_neighbours(correlation, side), dof, normals, chi_square)
+        path = np.cumsum(latent_steps(quantiles, history.correlation, dof, normals, chi_square), axis=0)
+        change = [law.change_S(level, t, history.rank(path[k], k)) / unit for k, t in enumerate(nodes)]
+        drawn = np.quantile(np.diff(change, axis=0, prepend=0.0), ndtr(SCORE_GRID), axis=1).T
+        # the first change is the first step, whatever the path: it anchors the path's scale
+        correction = np.where(np.arange(nodes.size)[:, None] > 0, target - drawn, 0.0)
+        quantiles = np.maximum.accumulate(quantiles + 0.5 * correction[:, _held_tail], axis=1)
+        reached = np.array([spearmanr(path[k], path[k + 1])[0] for k in range(nodes.size - 1)])
+        side = np.clip(side + neighbours - reached, -0.9, 0.9)
+    return history
+
+
+def _levels_by_count(rows: pd.DataFrame) -> Array:
+    """Return `_PATHS` level middles [S], as many of each as cells were read there."""
+    middle = 0.5 * (rows["level_low_S"] + rows["level_high_S"]).to_numpy(dtype=float)
+    share = np.cumsum(rows["count"].to_numpy(dtype=float))
+    return middle[np.searchsorted(share / share[-1], (np.arange(_PATHS) + 0.5) / _PATHS)]
+
+
+def _degrees_of_freedom(correlation: Array, magnitude: float, rng: np.random.Generator) -> float:
+    """Return the t-copula's degrees of freedom whose rank correlation of magnitudes is the one measured."""
+    normals, uniform = rng.standard_normal((correlation.shape[0], _PATHS)), rng.random(_PATHS)
+    correlated = np.linalg.cholesky(correlation) @ normals
+    reached = []
+    for dof in _DOFS:
+        x = correlated / np.sqrt(chi2.ppf(uniform, dof) / dof)
+        matrix = np.corrcoef(rank_scores(np.abs(x.T)).T)
+        reached.append(matrix[np.triu_indices_from(matrix, 1)].mean())
+    return float(1 / np.interp(magnitude, reached[::-1], 1 / _DOFS[::-1]))
+
+
+def _step_quantiles(law: RelaxationLaw, rows: pd.DataFrame) -> Array:
+    """Return the quantiles at `SCORE_GRID` of the steps of all levels, each in units of its level's typical change.
+
+    The levels' quantile tables are mixed by count; within a table normal scores are linear in the step, also beyond
+    its ends.
+    """
+    names = [c for c in rows.columns if c.startswith("q_")]
+    scores = ndtri(np.array([float(c[2:]) for c in names]))
+    level = 0.5 * (rows["level_low_S"] + rows["level_high_S"]).to_numpy(dtype=float)
+    tables = rows[names].to_numpy(dtype=float) / _typical_change(law, level)[:, None]
+    weight = rows["count"].to_numpy(dtype=float)
+    reach = 2 * np.max(np.abs(tables))
+    x = np.unique(np.concatenate([tables.ravel(), [-reach, reach]]))
+    mixed = np.average([ndtr(_extended(x, table, scores)) for table in tables], axis=0, weights=weight)
+    inside = (mixed > 1e-9) & (mixed < 1 - 1e-9)
+    return _extended(SCORE_GRID, ndtri(mixed[inside]), x[inside])
+
+
+def _extended(x: Array, nodes: Array, values: Array) -> Array:
+    """Interpolate linearly; beyond the ends go on with the slope of the outer tenth of the table."""
+    n = max(2, nodes.size // 10)
+    low = (values[n - 1] - values[0]) / max(nodes[n - 1] - nodes[0], 1e-300)
+    high = (values[-1] - values[-n]) / max(nodes[-1] - nodes[-n], 1e-300)
+    inner = np.interp(x, nodes, values)
+    return np.where(
+        x < nodes[0], values[0] + low * (x - nodes[0]), np.where(x > nodes[-1], values[-1] + high * (x - nodes[-1]), inner)
+    )
+
+
+def _typical_change(law: RelaxationLaw, level_S: Array) -> Array:
+    """Return the geometric mean over the nodes of the interquartile range of the change [S]."""
+    quartile = np.full(level_S.size, 0.6745)
+    ranges = [law.change_S(level_S, t, quartile) - law.change_S(level_S, t, -quartile) for t in law.times_s]
+    return np.exp(np.mean(np.log(ranges), axis=0))
+
+
+def _pooled_correlation(rows: pd.DataFrame, nodes: Array, prefix: str) -> Array:
+    """Return the count-weighted mean over levels of a rank correlation between node times."""
+    matrix = np.eye(nodes.size)
+    for i, time in enumerate(nodes):
+        here = rows[np.isclose(rows["time_s"], time)]
+        for j, other in enumerate(nodes):
+            if i != j:
+                values = here[f"{prefix}_{other:.3g}s"].to_numpy(dtype=float)
+                finite = np.isfinite(values)
+                matrix[i, j] = np.average(values[finite], weights=here["count"].to_numpy(dtype=float)[finite])
+    return 0.5 * (matrix + matrix.T)
+
+
+def _with_neighbours(correlation: Array, side: Array) -> Array:
+    """Replace the first off-diagonals."""
+    out = correlation.copy()
+    k = np.arange(side.size)
+    out[k, k + 1] = out[k + 1, k] = side
+    return _positive(out)
+
+
+def _positive(matrix: Array) -> Array:
+    """Return the nearest usable correlation matrix: unit diagonal, eigenvalues of at least 1e-3."""
+    values, vectors = np.linalg.eigh(matrix)
+    fixed = (vectors * np.maximum(values, 1e-3)) @ vectors.T
+    unit = np.sqrt(np.diagonal(fixed))
+    return np.asarray(fixed / unit / unit[:, None])
+
+
+# ---------------------------------------------------------------- summaries
+
+
+def _fit_summary(
+    measurements: Sequence[Measurement], options: Options, rng: np.random.Generator, seed: int | None, tell: Progress
+) -> FitResult:
+    """Fit to quantile tables; the bootstrap redraws the counts between quantiles."""
+    table = pd.concat([m.table for m in measurements], ignore_index=True)
+    name = measurements[0].source.id
+    names = [c for c in table.columns if c.startswith("q_")]
+    changes = table[(table.get("quantity") == "change") & (table["count"] > 1)] if "quantity" in table else table[:0]
+    if changes.empty or len(names) < 5:
+        raise BadInput(
+            f"{name}: the relaxation law needs rows with quantity = change and at least five quantile columns q_<probability>; "
+            "a table of means and σ alone does not tell the shape"
+        )
+    probabilities = np.array([float(c[2:]) for c in names])
+    level = 0.5 * (changes["level_low_S"] + changes["level_high_S"]).to_numpy(dtype=float)
+    time, count = changes["time_s"].to_numpy(dtype=float), changes["count"].to_numpy(dtype=float)
+    coordinate = _coordinate(float(changes["level_high_S"].max()), options)
+    moved = level[:, None] + changes[names].to_numpy(dtype=float)
+    quantiles = coordinate.of(moved) - coordinate.of(level)[:, None]
+    seen = observations_of_quantiles(level, time, count, probabilities, quantiles)
+    common = _common_times(changes)
+    surface = Surface(
+        _level_knots(float(level.min()), float(level.max()), np.unique(level).size, options),
+        _time_nodes(common, float(time.min()), float(time.max())),
+    )
+    width = float(np.median(changes["level_high_S"] - changes["level_low_S"]))
+    window, sigma = np.full(surface.level_S.size, width / 2), np.full(surface.level_S.size, np.inf)
+    history_rows = table[np.isin(table["time_s"], common)] if "step" in set(table["quantity"]) else changes[:0].assign(quantity="")
+    frame = _Frame(coordinate, surface, window, sigma, (float(level.min()), float(level.max())))
+    law, optimum = _fit(seen, history_rows, frame, options, rng, None)
+    replicates = []
+    for i in range(options.bootstrap):
+        tell("bootstrap", i, options.bootstrap)
+        total = seen.weight.sum()
+        redrawn = replace(seen, weight=rng.multinomial(int(round(total)), seen.weight / total).astype(float))
+        replicates.append(to_values(_fit(redrawn, history_rows, frame, options, rng, law)[0])[0])
+    tell("bootstrap", options.bootstrap, options.bootstrap)
+    first = table[(table["quantity"] == "conductance") & (table["time_s"] == 0)]
+    n_devices = int(first["count"].sum()) if len(first) else int(count.max())
+    exclusions = tuple(e for m in measurements for e in m.exclusions)
+    return _result(law, optimum, replicates, options, measurements, seed, exclusions, n_devices, None, False)
+
+
+def _common_times(changes: pd.DataFrame) -> Array:
+    """Return the times at which at least 80 % as many cells were read as at the fullest."""
+    counts = changes.groupby("time_s")["count"].sum()
+    return counts.index[counts >= 0.8 * counts.max()].to_numpy(dtype=float)
+
+
+# ---------------------------------------------------------------- judgement and result
+
+
+def _judge_left_out(cells: Cells, holdout: float, options: Options, rng: np.random.Generator) -> Judgement:
+    """Fit without a share of the devices and judge on them."""
+    order = rng.permutation(len(cells))
+    n = max(1, round(holdout * len(cells)))
+    law, _ = fit_cells(cells[order[n:]], options, rng)
+    return judge([(LawPredictor(law), cells[order[:n]])], rng)
+
+
+def _extras(over_set: Cells, n_all: int) -> dict[str, Extra]:
+    """Count the cells that do not follow the law: over-set ones, and stuck ones (none is told apart here)."""
+    k = len(over_set)
+    low, high = share_interval(k, n_all)
+    extras = {}
+    if k:
+        quantiles = np.quantile(over_set.first_S, np.linspace(0.5 / 16, 1 - 0.5 / 16, 16))
+        note = "first read beyond the highest level; which target they were meant for is not in the data: assumed any"
+        extras["over_set"] = Extra(k / n_all, (low, high), quantiles, Basis.MEASURED, note)
+    return extras
+
+
+def share_interval(k: int, n: int, level: float = 0.9) -> tuple[float, float]:
+    """Return the Clopper–Pearson interval of a share k/n.
+
+    Examples
+    --------
+    >>> [round(x, 4) for x in share_interval(0, 100)]
+    [0.0, 0.0295]
+    """
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, k, n - k + 1)) if k else 0.0
+    return low, float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
+
+
+def _result(
+    law: RelaxationLaw,
+    optimum: Optimum,
+    replicates: list[dict[str, Any]],
+    options: Options,
+    measurements: Sequence[Measurement],
+    seed: int | None,
+    exclusions: tuple[Exclusion, ...],
+    n_devices: int,
+    judgement: Judgement | None,
+    has_target: bool,
+) -> FitResult:
+    """Put everything that is known, and what is not, into the result."""
+    values, units = to_values(law)
+    basis = dict.fromkeys(values, Basis.MEASURED)
+    assumptions, unknown = [], [
+        "read noise apart from relaxation: each time was read once, so the spread holds both",
+        "temperature dependence: all reads are at one temperature",
+        f"times before {law.times_s[0]:.3g} s, and beyond {law.times_s[-1]:.3g} s except by an assumed law of the spread",
+    ]
+    if not has_target:
+        basis["programming_window_S"] = basis["programming_sigma_S"] = Basis.ASSUMED
+        assumptions.append(
+            "programming: no target in the data; a cell is assumed to stand uniformly within an acceptance window of one "
+            f"level (±{law.window_S[0] * 1e6:.3g} µS)"
+        )
+    if "over_set" in law.extras:
+        assumptions.append("over-set cells are assumed equally likely at every target")
+    if law.history.times_s.size < 2:
+        basis |= {name: Basis.ASSUMED for name in values if name.startswith("history_")}
+        assumptions.append("histories: a cell is assumed to keep its rank for ever; the data has no two common read times")
+    else:
+        assumptions.append("between two measured times a cell is assumed to change in one jump, at a moment uniform in ln t")
+    population = {
+        name: {
+            "weight": extra.weight, "interval": list(extra.interval), "quantiles_S": extra.quantiles_S.tolist(),
+            "basis": str(extra.basis), "note": extra.note,
+        }
+        for name, extra in law.extras.items()
+    }  # fmt: skip
+    return FitResult(
+        model=NAME,
+        law=law,
+        values=values,
+        units=units,
+        basis=basis,
+        intervals=_intervals(values, replicates),
+        validity={
+            "target_S": list(law.level_range_S),
+            "time_s": list(law.time_range_s),
+            "programmed_at_s": 0.0,
+            "temperature": "as measured (one temperature)",
+        },
+        population=population,
+        convergence=Convergence(optimum.converged, optimum.message, optimum.iterations, optimum.loss),
+        n_devices=n_devices,
+        sources=tuple(m.source for m in measurements),
+        seed=seed,
+        left_out=judgement,
+        exclusions=exclusions,
+        assumptions=tuple(assumptions),
+        unknown=tuple(unknown),
+        options={"knots": options.knots, "bootstrap": options.bootstrap, "extrapolation": options.extrapolation}
+        | ({"n_levels": options.n_levels, "g_max_S": options.g_max_S} if options.n_levels else {}),
+    )
+
+
+def _intervals(values: Mapping[str, Any], replicates: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return 90 % intervals, value ± 1.645 standard errors of the bootstrap, for what the data determines."""
+    if len(replicates) < 5:
+        return {}
+    out = {}
+    for name in ("location", "scale_S", "skew", "tail", "temper", "history_correlation", "history_dof"):
+        centre = np.asarray(values[name], dtype=float)
+        spread = np.std([np.asarray(r[name], dtype=float) for r in replicates], axis=0, ddof=1)
+        if np.all(np.isfinite(spread)):
+            out[name] = {"low": (centre - 1.645 * spread).tolist(), "high": (centre + 1.645 * spread).tolist()}
+    return out

@@ -1,0 +1,198 @@
+"""Variation profiles as HDF5 files: written whole or not at all, checked on reading."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from nvmphys.errors import BadInput
+from nvmphys.files import replacing
+from nvmphys.population.coordinate import Coordinate
+from nvmphys.population.history import SCORE_GRID, History
+from nvmphys.population.law import Extra
+from nvmphys.profile.profile import Tables, VariationProfile
+from nvmphys.records import Basis
+
+SCHEMA = 1
+MAX_VALUES = 50_000_000
+"""Largest dataset that is read; a larger one is refused before memory is asked for it."""
+
+_AXES = ("target_S", "time_s", "temperature_K", "probability")
+_TABLES = {
+    "programmed_S": ("target", "probability"),
+    "change": ("temperature", "target", "time", "probability"),
+    "quantiles_S": ("temperature", "target", "time", "probability"),
+    "mean_S": ("temperature", "target", "time"),
+    "sigma_S": ("temperature", "target", "time"),
+    "correlation": ("temperature", "target", "time", "time"),
+}
+_PLACES = {
+    "programmed_S": "/programmed/quantiles_S",
+    "change": "/change/quantiles",
+    "quantiles_S": "/conductance/quantiles_S",
+    "mean_S": "/conductance/mean_S",
+    "sigma_S": "/conductance/sigma_S",
+    "correlation": "/correlation",
+}
+_TEXTS = ("basis", "validity", "array", "provenance")
+
+
+def save_profile(profile: VariationProfile, path: str | os.PathLike[str]) -> None:
+    """Write a profile; an interrupted write leaves the old file whole."""
+    with replacing(path) as part, h5py.File(part, "w") as file:
+        file.attrs["schema"] = SCHEMA
+        file.attrs["name"] = profile.name
+        file.attrs["technology"] = profile.technology
+        file.attrs["coordinate"] = profile.coordinate.kind
+        file.attrs["floor_S"] = profile.coordinate.floor_S
+        file.attrs["sigma_ref"] = "absolute"
+        for name in _AXES:
+            file[f"/axes/{name}"] = getattr(profile.tables, name)
+        for name, place in _PLACES.items():
+            file[place] = getattr(profile.tables, name)
+        history = profile.history
+        for name in ("times_s", "step_quantiles", "correlation", "path_quantiles"):
+            file[f"/history/{name}"] = getattr(history, name)
+        file["/history"].attrs["dof"] = history.dof
+        if profile.read_noise_S is not None:
+            file["/read_noise/sigma_S"] = profile.read_noise_S
+        for name, value in profile.drift.items():
+            file[f"/drift/{name}"] = value
+        for name, extra in profile.extras.items():
+            group = file.create_group(f"/faults/{name}")
+            group["quantiles_S"] = extra.quantiles_S
+            group.attrs.update(weight=extra.weight, interval=extra.interval, basis=str(extra.basis), note=extra.note)
+        for name in _TEXTS:
+            file.attrs[name] = json.dumps(getattr(profile, name), default=_plain)
+        file.attrs["assumptions"] = json.dumps(profile.assumptions)
+        file.attrs["unknown"] = json.dumps(profile.unknown)
+
+
+def load_profile(path: str | os.PathLike[str]) -> VariationProfile:
+    """Read and check a profile.
+
+    Raises
+    ------
+    BadInput
+        Not a file, not HDF5, another schema, or a rule broken (a shape, an order, a value): the message names it.
+    """
+    if not Path(path).is_file():
+        raise BadInput(f"{path}: no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file, path)
+    except OSError as error:
+        raise BadInput(f"{path}: not a readable HDF5 file ({error})") from None
+    except KeyError as error:
+        raise BadInput(f"{path}: {error.args[0]}: not a whole variation profile") from None
+    except (TypeError, json.JSONDecodeError) as error:
+        raise BadInput(f"{path}: an attribute is not what a variation profile holds ({error})") from None
+
+
+def _read(file: h5py.File, path: Any) -> VariationProfile:
+    """Read an open file."""
+    schema = file.attrs["schema"]
+    if schema != SCHEMA:
+        raise BadInput(f"{path}: schema must be {SCHEMA} (got {schema}): written by another version of nvmphys")
+    arrays = {name: _dataset(file, f"/axes/{name}", path) for name in _AXES}
+    arrays |= {name: _dataset(file, place, path) for name, place in _PLACES.items()}
+    tables = Tables(**arrays)
+    check_tables(tables, path)
+    history = History(
+        *(_dataset(file, f"/history/{name}", path) for name in ("times_s", "step_quantiles", "correlation")),
+        dof=float(file["/history"].attrs["dof"]),
+        path_quantiles=_dataset(file, "/history/path_quantiles", path),
+    )
+    _check_history(history, path)
+    extras = {name: _extra(file[f"/faults/{name}"], path) for name in file.get("/faults", {})}
+    drift = {name: _dataset(file, f"/drift/{name}", path) for name in file.get("/drift", {})}
+    return VariationProfile(
+        name=str(file.attrs["name"]),
+        technology=str(file.attrs["technology"]),
+        tables=tables,
+        coordinate=Coordinate(str(file.attrs["coordinate"]), float(file.attrs["floor_S"])),
+        history=history,
+        extras=extras,
+        read_noise_S=_dataset(file, "/read_noise/sigma_S", path) if "/read_noise/sigma_S" in file else None,
+        drift={name: float(value) if value.ndim == 0 else value for name, value in drift.items()},
+        assumptions=tuple(json.loads(file.attrs["assumptions"])),
+        unknown=tuple(json.loads(file.attrs["unknown"])),
+        **{name: json.loads(file.attrs[name]) for name in _TEXTS},
+    )
+
+
+def _dataset(file: h5py.File, place: str, path: Any) -> NDArray[np.float64]:
+    """Read one numeric dataset of this file, of bounded size."""
+    item = file.get(place, getlink=True)
+    if item is None:
+        raise BadInput(f"{path}: {place} is missing: not a whole variation profile")
+    if not isinstance(item, h5py.HardLink):
+        raise BadInput(f"{path}: {place} is a link to elsewhere: refused")
+    data = file[place]
+    if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "fiu":
+        raise BadInput(f"{path}: {place} must be a table of numbers")
+    if data.size > MAX_VALUES:
+        raise BadInput(f"{path}: {place} holds {data.size:g} values, more than {MAX_VALUES:g}: refused")
+    return np.asarray(data[()], dtype=float)
+
+
+def _extra(group: h5py.Group, path: Any) -> Extra:
+    """Read one population that does not follow the target."""
+    low, high = group.attrs["interval"]
+    quantiles = _dataset(group.file, f"{group.name}/quantiles_S", path)
+    weight = float(group.attrs["weight"])
+    if not 0 <= weight <= 1:
+        raise BadInput(f"{path}: {group.name}: weight must lie within 0 … 1 (got {weight:g})")
+    return Extra(weight, (float(low), float(high)), quantiles, Basis(group.attrs["basis"]), str(group.attrs["note"]))
+
+
+def check_tables(tables: Tables, where: Any) -> None:
+    """Check axes, shapes and order of a profile's tables; the first rule broken is named.
+
+    Raises
+    ------
+    BadInput
+        Naming the table and the rule.
+    """
+    sizes = {name.rsplit("_", 1)[0]: getattr(tables, name).size for name in _AXES}
+    for name in _AXES:
+        axis = getattr(tables, name)
+        if axis.ndim != 1 or axis.size == 0 or not np.all(np.isfinite(axis)) or np.any(np.diff(axis) <= 0):
+            raise BadInput(f"{where}: axis {name} must be finite, increasing and not empty")
+    if tables.probability[0] <= 0 or tables.probability[-1] >= 1:
+        raise BadInput(f"{where}: axis probability must lie inside 0 … 1")
+    for name, axes in _TABLES.items():
+        table = getattr(tables, name)
+        expected = tuple(sizes[axis] for axis in axes)
+        if table.shape != expected:
+            raise BadInput(f"{where}: {name} must have shape {expected} {axes} (got {table.shape})")
+        if not np.all(np.isfinite(table)):
+            raise BadInput(f"{where}: {name} must hold finite numbers only")
+        if axes[-1] == "probability" and np.any(np.diff(table, axis=-1) < 0):
+            raise BadInput(f"{where}: {name}: quantiles must not decrease along probability")
+    if np.any(tables.sigma_S < 0):
+        raise BadInput(f"{where}: sigma_S must be >= 0")
+
+
+def _check_history(history: History, where: Any) -> None:
+    """Check a history's shapes and its correlation matrix."""
+    n = history.times_s.size
+    if history.step_quantiles.shape != (n, SCORE_GRID.size) or history.path_quantiles.shape != (n, SCORE_GRID.size):
+        raise BadInput(f"{where}: /history tables must have shape ({n}, {SCORE_GRID.size})")
+    if history.correlation.shape != (n, n) or np.linalg.eigvalsh(history.correlation).min() <= 0:
+        raise BadInput(f"{where}: /history/correlation must be a positive definite {n}×{n} matrix")
+    if not history.dof > 0:
+        raise BadInput(f"{where}: /history dof must be > 0 (got {history.dof:g})")
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy values into JSON ones."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,247 @@
+"""The variation profile: calibrated statistics of programmed cells as tables, and cells drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from nvmphys.errors import BadInput
+from nvmphys.population.coordinate import Coordinate
+from nvmphys.population.history import History
+from nvmphys.population.law import Extra, check_levels, check_times
+from nvmphys.records import as_rng
+
+Array = NDArray[np.float64]
+
+PROBABILITIES = np.array(
+    [1e-5, 1e-4, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45,
+     0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.965, 0.98, 0.99, 0.995, 0.9975, 0.999, 0.9995,
+     0.9999, 0.99999]
+)  # fmt: skip
+"""Probabilities of the tables' quantiles; between them quantiles are linear in the normal score."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Quantile tables on the axes of a profile.
+
+    Attributes
+    ----------
+    target_S : ndarray (target,)
+    time_s : ndarray (time,)
+        Times since programming [s]; the first is that of the programmed conductance.
+    temperature_K : ndarray (temperature,)
+    probability : ndarray (probability,)
+    programmed_S : ndarray (target, probability)
+        Quantiles of the conductance as programmed [S].
+    change : ndarray (temperature, target, time, probability)
+        Quantiles of the change of the profile's `coordinate` since programming.
+    quantiles_S : ndarray (temperature, target, time, probability)
+        Quantiles of the conductance itself [S].
+    mean_S, sigma_S : ndarray (temperature, target, time)
+        Mean and σ (absolute) of the conductance [S].
+    correlation : ndarray (temperature, target, time, time)
+        Correlation of the conductance's normal scores between times: one cell, one history.
+    """
+
+    target_S: Array
+    time_s: Array
+    temperature_K: Array
+    probability: Array
+    programmed_S: Array
+    change: Array
+    quantiles_S: Array
+    mean_S: Array
+    sigma_S: Array
+    correlation: Array
+
+
+@dataclass(frozen=True)
+class VariationProfile:
+    """Statistics of programmed cells that a DNN simulator can consume, with all that is needed to trust them.
+
+    Attributes
+    ----------
+    name, technology : str
+    tables : Tables
+    coordinate : Coordinate
+        Where changes add to the programmed conductance.
+    history : History
+        Joint law of a cell's scores over time.
+    extras : mapping of str to Extra
+        Populations that do not follow the target, with their share.
+    read_noise_S : ndarray (target, time) or None
+        σ (absolute) of one read [S]; None where it is not known apart.
+    drift : mapping
+        For power laws: `t0_s`, `nu_mean` and `nu_sigma` (target,).
+    array : mapping
+        What the crossbar adds (IR drop, SPICE check), when the profile was built with one.
+    basis : mapping of str to str
+        Where each table comes from.
+    validity : mapping
+        `target_S`, `time_s` ranges and which times are extrapolated.
+    assumptions, unknown : tuple of str
+    provenance : mapping
+    """
+
+    name: str
+    technology: str
+    tables: Tables
+    coordinate: Coordinate
+    history: History
+    basis: Mapping[str, str]
+    validity: Mapping[str, Any]
+    extras: Mapping[str, Extra] = field(default_factory=dict)
+    read_noise_S: Array | None = None
+    drift: Mapping[str, Any] = field(default_factory=dict)
+    array: Mapping[str, Any] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def level_range_S(self) -> tuple[float, float]:
+        """Lowest and highest target [S]."""
+        return float(self.tables.target_S[0]), float(self.tables.target_S[-1])
+
+    @property
+    def first_time_s(self) -> float:
+        """Time of the programmed conductance [s]."""
+        return float(self.tables.time_s[0])
+
+    @property
+    def time_range_s(self) -> tuple[float, float]:
+        """First time after programming, and last, in the tables [s]."""
+        later = self.tables.time_s[1:]
+        return (float(later[0]), float(later[-1])) if later.size else (self.first_time_s, self.first_time_s)
+
+    def sample(
+        self,
+        targets: Array | float,
+        times: Array | float,
+        rng: np.random.Generator | int,
+        temperature: float | None = None,
+        extrapolate: bool = False,
+        extras: bool = True,
+    ) -> Array:
+        """Draw cells: whole histories, without read noise.
+
+        Parameters
+        ----------
+        targets : array_like
+            Target conductance of each cell [S], any shape, within the table's targets.
+        times : array_like (time,)
+            Times since programming [s]: the programming time itself, or within the table's times.
+        rng : numpy.random.Generator or int
+        temperature : float, optional
+            Must be one of the table's [K]; the first by default.
+        extrapolate : bool
+            Hold the last table beyond its time; off by default, then such a time is refused.
+        extras : bool
+            Mix in the populations that do not follow the target, with their shares.
+
+        Returns
+        -------
+        ndarray (time, *targets.shape)
+            Conductance [S]; one cell, one history.
+
+        Raises
+        ------
+        BadInput
+            Target, time or temperature outside the tables.
+
+        Examples
+        --------
+        >>> import nvmphys as nv
+        >>> profile = nv.build_profile(nv.load_card("pcm_90nm"), [5e-6, 20e-6], [20.0, 3600.0], rng=1)
+        >>> g = profile.sample(np.full(10_000, 20e-6), [20.0, 3600.0], rng=2)
+        >>> bool(g[0].mean() > g[1].mean())
+        True
+        """
+        rng = as_rng(rng)
+        cells = np.asarray(targets, dtype=float)
+        when = np.atleast_1d(np.asarray(times, dtype=float))
+        check_levels(self, cells)
+        check_times(self, when, extrapolate)
+        flat = cells.ravel()
+        programmed, level = self.program(flat, rng, extras=extras)
+        later = when != self.first_time_s
+        out = np.broadcast_to(programmed, (when.size, flat.size)).copy()
+        scores = self.history.scores(when[later], flat.size, rng)
+        for i, z in zip(np.flatnonzero(later), scores, strict=True):
+            out[i] = self.at(programmed, level, when[i], z, temperature)
+        return out.reshape(when.size, *cells.shape)
+
+    def program(self, targets_S: Array, rng: np.random.Generator, *, extras: bool = True) -> tuple[Array, Array]:
+        """Draw conductances right after programming, and the level whose changes each cell follows.
+
+        Cells of the extra populations replace regular ones by their shares and change as the highest target does.
+
+        Returns
+        -------
+        tuple of ndarray (n,)
+            Programmed conductance [S]; level [S].
+        """
+        tables = self.tables
+        z = rng.standard_normal(targets_S.size)
+        programmed = _look_up(tables.programmed_S, tables.target_S, tables.probability, targets_S, z)
+        level = targets_S.copy()
+        if not extras:
+            return programmed, level
+        lot, place, low = rng.random(z.size), rng.random(z.size), 0.0
+        for extra in self.extras.values():
+            mine = (lot >= low) & (lot < low + extra.weight)
+            low += extra.weight
+            if extra.quantiles_S.size:
+                programmed[mine] = np.interp(place[mine], np.linspace(0, 1, extra.quantiles_S.size), extra.quantiles_S)
+                level[mine] = tables.target_S[-1]
+        return programmed, level
+
+    def at(
+        self, programmed_S: Array, level_S: Array, time_s: float, z: Array, temperature: float | None = None
+    ) -> Array:
+        """Return the conductance [S] at one time of cells with given programmed conductance, level and score.
+
+        Changes are linear in level and score, and in ln t between the table's times.
+        """
+        heat = self._temperature_index(temperature)
+        later = self.tables.time_s[1:]
+        position = np.interp(np.log(time_s), np.log(later), np.arange(later.size))
+        low = int(position)
+        high = min(low + 1, later.size - 1)
+        table = self.tables.change[heat, :, 1:]
+        mixed = table[:, low] + (position - low) * (table[:, high] - table[:, low])
+        change = _look_up(mixed, self.tables.target_S, self.tables.probability, level_S, z)
+        return self.coordinate.moved(programmed_S, change)
+
+    def _temperature_index(self, temperature: float | None) -> int:
+        """Return the index of a temperature of the tables."""
+        known = self.tables.temperature_K
+        if temperature is None:
+            return 0
+        match = np.flatnonzero(np.isclose(known, temperature, rtol=0, atol=0.5))
+        if match.size == 0:
+            raise BadInput(
+                f"temperature must be one of {', '.join(f'{t:g}' for t in known)} K (got {temperature:g} K): "
+                "this profile holds no law of temperature"
+            )
+        return int(match[0])
+
+
+def _look_up(table: Array, axis_S: Array, probability: Array, targets_S: Array, z: Array) -> Array:
+    """Interpolate a table (target, probability) at targets and normal scores; the outermost scores hold beyond it."""
+    grid = ndtri(probability)
+    column = np.clip(np.searchsorted(grid, z, side="right") - 1, 0, grid.size - 2)
+    right = np.clip((z - grid[column]) / (grid[column + 1] - grid[column]), 0.0, 1.0)
+    if axis_S.size == 1:
+        return table[0, column] * (1 - right) + table[0, column + 1] * right
+    row = np.clip(np.searchsorted(axis_S, targets_S, side="right") - 1, 0, axis_S.size - 2)
+    up = np.clip((targets_S - axis_S[row]) / (axis_S[row + 1] - axis_S[row]), 0.0, 1.0)
+    below = table[row, column] * (1 - right) + table[row, column + 1] * right
+    above = table[row + 1, column] * (1 - right) + table[row + 1, column + 1] * right
+    return below * (1 - up) + above * up
