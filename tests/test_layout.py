@@ -28,9 +28,9 @@ ORDER = (
     "profile",
     "exporters",
     "report",
+    "__init__",
     "study",
     "cli",
-    "__init__",
     "__main__",
 )
 """A module imports only from those before it; a folder counts as one module."""

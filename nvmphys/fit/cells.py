@@ -103,7 +103,9 @@ def collect(measurements: Sequence[Measurement], *, n_levels: int | None = None,
     later = table[table["time_s"] > table["device_id"].map(first["time_s"])]
     later = later[later["time_s"] > 0]
     if later.empty:
-        raise BadInput(f"{measurements[0].source.id}: no device was read twice: relaxation needs a first and a later read")
+        raise BadInput(
+            f"{measurements[0].source.id}: no device was read twice: relaxation needs a first and a later read"
+        )
     cluster, nominal = _nominal_times(later["time_s"].to_numpy())
     devices = first.index.to_numpy()
     row = np.searchsorted(devices, later["device_id"].to_numpy())
@@ -123,7 +125,7 @@ def _nominal_times(time_s: Array) -> tuple[NDArray[np.int64], Array]:
     gaps = np.diff(np.log10(time_s[order])) > SAME_TIME
     cluster = np.empty(time_s.size, dtype=np.int64)
     cluster[order] = np.concatenate([[0], np.cumsum(gaps)])
-    return cluster, pd.Series(time_s).groupby(cluster).median().to_numpy()
+    return cluster, np.asarray(pd.Series(time_s).groupby(cluster).median(), dtype=np.float64)
 
 
 def _levels(
@@ -132,13 +134,13 @@ def _levels(
     """Return each cell's level and the bounds of the levels [S]."""
     if n_levels and g_max_S:
         level = np.floor(first_S * n_levels / g_max_S).astype(np.int64)
-        return level, np.arange(n_levels + 1) * (g_max_S / n_levels)
+        return level, np.asarray(np.arange(n_levels + 1) * (g_max_S / n_levels), dtype=np.float64)
     if "level" in first:
         level = first["level"].to_numpy(dtype=np.int64)
-        starts = pd.Series(first_S).groupby(level).min().to_numpy()
+        starts = np.asarray(pd.Series(first_S).groupby(level).min(), dtype=np.float64)
         return np.searchsorted(np.unique(level), level).astype(np.int64), np.append(starts, first_S.max())
     groups = int(np.clip(first_S.size // 200, 1, 32))
-    edges = np.quantile(first_S, np.linspace(0, 1, groups + 1))
+    edges = np.asarray(np.quantile(first_S, np.linspace(0, 1, groups + 1)), dtype=np.float64)
     return np.clip(np.searchsorted(edges, first_S, side="right") - 1, 0, groups - 1), edges
 
 
@@ -172,13 +174,14 @@ def summarise(cells: Cells) -> pd.DataFrame:
             ("step", steps, cells.nominal_s[common]),
         ):
             ranks = rank_scores(values)
+            magnitudes = rank_scores(np.abs(ranks))
             for k, time in enumerate(times):
                 row = head | {"time_s": time, "quantity": name} | _statistics(values[:, k])
                 for other, label in enumerate(times):
                     if other != k:
                         row[f"rank_correlation_{label:.3g}s"] = _correlation(ranks[:, k], ranks[:, other])
                         row[f"magnitude_rank_correlation_{label:.3g}s"] = _correlation(
-                            rank_scores(np.abs(ranks[:, [k]]))[:, 0], rank_scores(np.abs(ranks[:, [other]]))[:, 0]
+                            magnitudes[:, k], magnitudes[:, other]
                         )
                 rows.append(row)
     return pd.DataFrame(rows)

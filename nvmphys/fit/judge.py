@@ -189,7 +189,9 @@ def judge(parts: list[tuple[Predictor, Cells]], rng: np.random.Generator) -> Jud
     return Judgement(pit, level, times, table)
 
 
-def matched_distance(sample: Array, drawn: Array, rng: np.random.Generator, quantile: float = 0.95) -> tuple[float, float]:
+def matched_distance(
+    sample: Array, drawn: Array, rng: np.random.Generator, quantile: float = 0.95
+) -> tuple[float, float]:
     """Return the Wasserstein distance of a sample to draws, and its null quantile for samples of the same size.
 
     `drawn` must hold a multiple of the sample's size.

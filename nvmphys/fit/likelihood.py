@@ -148,8 +148,8 @@ class Likelihood:
         """Return the likelihood of a random part of the rows, drawn by weight."""
         seen = self.observations
         chosen = rng.choice(seen.weight.size, size=rows, p=seen.weight / seen.weight.sum())
-        columns = (seen.level_S, seen.time_s, seen.low_S, seen.high_S)
-        return Likelihood(self.surface, Observations(*(c[chosen] for c in columns), weight=np.ones(rows)))
+        level, time, low, high = (c[chosen] for c in (seen.level_S, seen.time_s, seen.low_S, seen.high_S))
+        return Likelihood(self.surface, Observations(level, time, low, high, np.ones(rows)))
 
     def surface_vector(self, slope: Array) -> Array:
         """Pack a gradient: the temper's is summed over levels."""
@@ -166,8 +166,9 @@ class Likelihood:
         """Return a start: quartiles of the changes near each node, typical tails, everywhere the same in level."""
         seen, surface = self.observations, self.surface
         parameters = np.zeros((5, surface.times_s.size, surface.level_S.size))
-        finite = np.isfinite(seen.low_S) & np.isfinite(seen.high_S)
-        middle = np.where(finite, 0.5 * (seen.low_S + seen.high_S), np.where(np.isfinite(seen.low_S), seen.low_S, seen.high_S))
+        low = np.where(np.isfinite(seen.low_S), seen.low_S, seen.high_S)
+        high = np.where(np.isfinite(seen.high_S), seen.high_S, seen.low_S)
+        middle = 0.5 * (low + high)
         nearest = np.argmax(self._by_time, axis=1)
         for node in range(surface.times_s.size):
             near = middle[nearest == node] if np.any(nearest == node) else middle
@@ -195,7 +196,7 @@ class Likelihood:
                 args=(vector, factor, weight),
                 jac=True,
                 method="L-BFGS-B",
-                options={"maxiter": max_iterations, "maxfun": 2 * max_iterations, "ftol": 1e-10, "gtol": 1e-5, "maxcor": 30},
+                options={"maxiter": max_iterations, "ftol": 1e-10, "gtol": 1e-5, "maxcor": 30},
             )
             iterations += int(result.nit)
             if not np.isfinite(result.fun) or not np.all(np.isfinite(result.x)):

@@ -10,27 +10,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import ndtr, ndtri
-from scipy.stats import beta, chi2, spearmanr, truncnorm
+from scipy.stats import beta, truncnorm
 
 from nvmphys.errors import BadInput
-from nvmphys.fit.cells import Cells, collect, rank_scores, summarise
+from nvmphys.fit.cells import Cells, collect, summarise
+from nvmphys.fit.histories import fit_history
 from nvmphys.fit.judge import Judgement, LawPredictor, judge
-from nvmphys.fit.likelihood import Likelihood, Observations, Optimum, Surface, observations_of, observations_of_quantiles
-from nvmphys.fit.result import Convergence, FitResult
+from nvmphys.fit.likelihood import (
+    Likelihood,
+    Observations,
+    Optimum,
+    Surface,
+    observations_of,
+    observations_of_quantiles,
+)
+from nvmphys.fit.outlook import judge_extrapolation
+from nvmphys.fit.result import Convergence, FitResult, Outlook
+from nvmphys.fit.summaries import cells_of_summary, check_summary, common_times
 from nvmphys.population.coordinate import Coordinate
-from nvmphys.population.history import SCORE_GRID, History, latent_steps
+from nvmphys.population.history import History
 from nvmphys.population.law import Extra
 from nvmphys.population.relaxation import EXTRAPOLATIONS, NAME, RelaxationLaw, to_values
 from nvmphys.records import Basis, Exclusion, Measurement
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
-
-_DOFS = np.array([2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 25.0, 1e3])
-_PATHS = 60_000
-_ROUNDS = 8
-_held_tail = np.clip(np.arange(SCORE_GRID.size), *np.searchsorted(SCORE_GRID, (-2.6, 2.6)))
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def fit(
     """Fit the relaxation law.
 
     Raw cells are judged on a random share `holdout` of devices that the judged fit has not seen; the values come from
-    all devices. Summaries cannot be split by device, so they carry no judgement.
+    all devices. Summaries cannot be split by device: there, every fourth level is left out of the judged fit.
 
     Raises
     ------
@@ -87,12 +91,12 @@ def fit(
     chosen = Options(**options)
     tell = progress or (lambda what, done, total: None)
     if all(m.is_summary for m in measurements):
-        return _fit_summary(measurements, chosen, rng, seed, tell)
+        return _fit_summary(measurements, holdout, chosen, rng, seed, tell)
     if any(m.is_summary for m in measurements):
         raise BadInput("raw cells and summaries cannot be fitted together: give one kind")
     everyone = collect(measurements, n_levels=chosen.n_levels, g_max_S=chosen.g_max_S)
     cells, over_set = split_over_set(everyone)
-    judgement = _judge_left_out(cells, holdout, chosen, rng) if holdout > 0 else None
+    judgement, left_out = _judge_left_out(cells, holdout, chosen, rng) if holdout > 0 else (None, None)
     law, optimum = fit_cells(cells, chosen, rng)
     replicates = []
     for i in range(chosen.bootstrap):
@@ -102,8 +106,17 @@ def fit(
     tell("bootstrap", chosen.bootstrap, chosen.bootstrap)
     law = replace(law, extras=_extras(over_set, len(everyone)))
     exclusions = tuple(e for m in measurements for e in m.exclusions)
-    return _result(
-        law, optimum, replicates, chosen, measurements, seed, exclusions, len(everyone), judgement, cells.target_S is not None
+    result = _result(
+        law, optimum, replicates, chosen, measurements, seed, exclusions, len(everyone), cells.target_S is not None
+    )
+    what = f"{holdout:.0%} of the devices, at random" if left_out is not None else ""
+    earlier = _earlier_end(cells)
+    outlook = None
+    if holdout > 0 and earlier is not None:
+        early, _ = fit_cells(cells.before(earlier), chosen, rng)
+        outlook = Outlook(earlier, float(cells.nominal_s[-1]), judge_extrapolation(early, cells, rng))
+    return replace(
+        result, left_out=judgement, left_out_cells=left_out, left_out_what=what, cells=cells, outlook=outlook
     )
 
 
@@ -162,7 +175,18 @@ def _fit(
         level_range_S=frame.level_range_S,
         extrapolation=options.extrapolation,
     )
-    return replace(law, history=fit_history(law, steps, rng)), optimum
+    return replace(law, history=fit_history(law, steps, rng, None if near is None else near.history)), optimum
+
+
+def _earlier_end(cells: Cells) -> float | None:
+    """Return the last time to fit for a test of the extrapolation: the common time before the last.
+
+    None where fewer than two times would be left, or the last step is less than a decade.
+    """
+    common = cells.nominal_s[cells.common]
+    if common.size < 3 or common[-1] < 10 * common[-2] or common[-1] != cells.nominal_s[-1]:
+        return None
+    return float(common[-2])
 
 
 def split_over_set(cells: Cells) -> tuple[Cells, Cells]:
@@ -174,7 +198,9 @@ def split_over_set(cells: Cells) -> tuple[Cells, Cells]:
 def _surface(cells: Cells, options: Options) -> Surface:
     """Place knots evenly in √G over the cells' first reads, and nodes at the common times."""
     return Surface(
-        _level_knots(max(float(cells.first_S.min()), 0.0), float(cells.first_S.max()), np.unique(cells.level).size, options),
+        _level_knots(
+            max(float(cells.first_S.min()), 0.0), float(cells.first_S.max()), np.unique(cells.level).size, options
+        ),
         _time_nodes(cells.nominal_s[cells.common], float(np.nanmin(cells.time_s)), float(np.nanmax(cells.time_s))),
     )
 
@@ -233,191 +259,87 @@ def summarise_steps(cells: Cells) -> pd.DataFrame:
     return summarise(common)
 
 
-# ---------------------------------------------------------------- histories
-
-
-def fit_history(law: RelaxationLaw, summary: pd.DataFrame, rng: np.random.Generator) -> History:
-    """Fit the joint law of a cell's scores over time from summary statistics of changes and steps.
-
-    Degrees of freedom come from the rank correlation of magnitudes, correlations of distant steps from the steps' own
-    rank correlations. Step quantiles and the correlation of neighbouring steps are then corrected, round by round,
-    until cells drawn from the law have the measured distribution of steps (in units of the level's typical change)
-    and the measured rank correlation of consecutive changes.
-    """
-    steps, changes = (summary[summary["quantity"] == name] for name in ("step", "change"))
-    nodes = np.sort(steps["time_s"].unique())
-    if nodes.size < 2:
-        return History.frozen(float(law.times_s[0]))
-    target = np.stack([_step_quantiles(law, steps[steps["time_s"] == time]) for time in nodes])
-    neighbours = np.diagonal(_pooled_correlation(changes, nodes, "rank_correlation"), 1)
-    magnitude = _pooled_correlation(steps, nodes, "magnitude_rank_correlation")
-    of_steps = _pooled_correlation(steps, nodes, "rank_correlation")
-    correlation = _positive(2 * np.sin(np.pi / 6 * of_steps))
-    dof = _degrees_of_freedom(correlation, magnitude[np.triu_indices(nodes.size, 1)].mean(), rng)
-
-    level = _levels_by_count(steps[steps["time_s"] == nodes[0]])
-    unit = _typical_change(law, level)
-    normals = rng.standard_normal((nodes.size, level.size))
-    chi_square = rng.chisquare(dof, level.size)
-    quantiles, side = target.copy(), np.diagonal(correlation, 1).copy()
-    for _round in range(_ROUNDS):
-        history = History.calibrated(nodes, quantiles, _with_neighbours(correlation, side), dof, normals, chi_square)
-        path = np.cumsum(latent_steps(quantiles, history.correlation, dof, normals, chi_square), axis=0)
-        change = [law.change_S(level, t, history.rank(path[k], k)) / unit for k, t in enumerate(nodes)]
-        drawn = np.quantile(np.diff(change, axis=0, prepend=0.0), ndtr(SCORE_GRID), axis=1).T
-        # the first change is the first step, whatever the path: it anchors the path's scale
-        correction = np.where(np.arange(nodes.size)[:, None] > 0, target - drawn, 0.0)
-        quantiles = np.maximum.accumulate(quantiles + 0.5 * correction[:, _held_tail], axis=1)
-        reached = np.array([spearmanr(path[k], path[k + 1])[0] for k in range(nodes.size - 1)])
-        side = np.clip(side + neighbours - reached, -0.9, 0.9)
-    return history
-
-
-def _levels_by_count(rows: pd.DataFrame) -> Array:
-    """Return `_PATHS` level middles [S], as many of each as cells were read there."""
-    middle = 0.5 * (rows["level_low_S"] + rows["level_high_S"]).to_numpy(dtype=float)
-    share = np.cumsum(rows["count"].to_numpy(dtype=float))
-    return middle[np.searchsorted(share / share[-1], (np.arange(_PATHS) + 0.5) / _PATHS)]
-
-
-def _degrees_of_freedom(correlation: Array, magnitude: float, rng: np.random.Generator) -> float:
-    """Return the t-copula's degrees of freedom whose rank correlation of magnitudes is the one measured."""
-    normals, uniform = rng.standard_normal((correlation.shape[0], _PATHS)), rng.random(_PATHS)
-    correlated = np.linalg.cholesky(correlation) @ normals
-    reached = []
-    for dof in _DOFS:
-        x = correlated / np.sqrt(chi2.ppf(uniform, dof) / dof)
-        matrix = np.corrcoef(rank_scores(np.abs(x.T)).T)
-        reached.append(matrix[np.triu_indices_from(matrix, 1)].mean())
-    return float(1 / np.interp(magnitude, reached[::-1], 1 / _DOFS[::-1]))
-
-
-def _step_quantiles(law: RelaxationLaw, rows: pd.DataFrame) -> Array:
-    """Return the quantiles at `SCORE_GRID` of the steps of all levels, each in units of its level's typical change.
-
-    The levels' quantile tables are mixed by count; within a table normal scores are linear in the step, also beyond
-    its ends.
-    """
-    names = [c for c in rows.columns if c.startswith("q_")]
-    scores = ndtri(np.array([float(c[2:]) for c in names]))
-    level = 0.5 * (rows["level_low_S"] + rows["level_high_S"]).to_numpy(dtype=float)
-    tables = rows[names].to_numpy(dtype=float) / _typical_change(law, level)[:, None]
-    weight = rows["count"].to_numpy(dtype=float)
-    reach = 2 * np.max(np.abs(tables))
-    x = np.unique(np.concatenate([tables.ravel(), [-reach, reach]]))
-    mixed = np.average([ndtr(_extended(x, table, scores)) for table in tables], axis=0, weights=weight)
-    inside = (mixed > 1e-9) & (mixed < 1 - 1e-9)
-    return _extended(SCORE_GRID, ndtri(mixed[inside]), x[inside])
-
-
-def _extended(x: Array, nodes: Array, values: Array) -> Array:
-    """Interpolate linearly; beyond the ends go on with the slope of the outer tenth of the table."""
-    n = max(2, nodes.size // 10)
-    low = (values[n - 1] - values[0]) / max(nodes[n - 1] - nodes[0], 1e-300)
-    high = (values[-1] - values[-n]) / max(nodes[-1] - nodes[-n], 1e-300)
-    inner = np.interp(x, nodes, values)
-    return np.where(
-        x < nodes[0], values[0] + low * (x - nodes[0]), np.where(x > nodes[-1], values[-1] + high * (x - nodes[-1]), inner)
-    )
-
-
-def _typical_change(law: RelaxationLaw, level_S: Array) -> Array:
-    """Return the geometric mean over the nodes of the interquartile range of the change [S]."""
-    quartile = np.full(level_S.size, 0.6745)
-    ranges = [law.change_S(level_S, t, quartile) - law.change_S(level_S, t, -quartile) for t in law.times_s]
-    return np.exp(np.mean(np.log(ranges), axis=0))
-
-
-def _pooled_correlation(rows: pd.DataFrame, nodes: Array, prefix: str) -> Array:
-    """Return the count-weighted mean over levels of a rank correlation between node times."""
-    matrix = np.eye(nodes.size)
-    for i, time in enumerate(nodes):
-        here = rows[np.isclose(rows["time_s"], time)]
-        for j, other in enumerate(nodes):
-            if i != j:
-                values = here[f"{prefix}_{other:.3g}s"].to_numpy(dtype=float)
-                finite = np.isfinite(values)
-                matrix[i, j] = np.average(values[finite], weights=here["count"].to_numpy(dtype=float)[finite])
-    return 0.5 * (matrix + matrix.T)
-
-
-def _with_neighbours(correlation: Array, side: Array) -> Array:
-    """Replace the first off-diagonals."""
-    out = correlation.copy()
-    k = np.arange(side.size)
-    out[k, k + 1] = out[k + 1, k] = side
-    return _positive(out)
-
-
-def _positive(matrix: Array) -> Array:
-    """Return the nearest usable correlation matrix: unit diagonal, eigenvalues of at least 1e-3."""
-    values, vectors = np.linalg.eigh(matrix)
-    fixed = (vectors * np.maximum(values, 1e-3)) @ vectors.T
-    unit = np.sqrt(np.diagonal(fixed))
-    return np.asarray(fixed / unit / unit[:, None])
-
-
-# ---------------------------------------------------------------- summaries
-
-
 def _fit_summary(
-    measurements: Sequence[Measurement], options: Options, rng: np.random.Generator, seed: int | None, tell: Progress
+    measurements: Sequence[Measurement],
+    holdout: float,
+    options: Options,
+    rng: np.random.Generator,
+    seed: int | None,
+    tell: Progress,
 ) -> FitResult:
     """Fit to quantile tables; the bootstrap redraws the counts between quantiles."""
     table = pd.concat([m.table for m in measurements], ignore_index=True)
-    name = measurements[0].source.id
-    names = [c for c in table.columns if c.startswith("q_")]
-    changes = table[(table.get("quantity") == "change") & (table["count"] > 1)] if "quantity" in table else table[:0]
-    if changes.empty or len(names) < 5:
-        raise BadInput(
-            f"{name}: the relaxation law needs rows with quantity = change and at least five quantile columns q_<probability>; "
-            "a table of means and σ alone does not tell the shape"
-        )
-    probabilities = np.array([float(c[2:]) for c in names])
-    level = 0.5 * (changes["level_low_S"] + changes["level_high_S"]).to_numpy(dtype=float)
-    time, count = changes["time_s"].to_numpy(dtype=float), changes["count"].to_numpy(dtype=float)
-    coordinate = _coordinate(float(changes["level_high_S"].max()), options)
-    moved = level[:, None] + changes[names].to_numpy(dtype=float)
-    quantiles = coordinate.of(moved) - coordinate.of(level)[:, None]
-    seen = observations_of_quantiles(level, time, count, probabilities, quantiles)
-    common = _common_times(changes)
-    surface = Surface(
-        _level_knots(float(level.min()), float(level.max()), np.unique(level).size, options),
-        _time_nodes(common, float(time.min()), float(time.max())),
-    )
-    width = float(np.median(changes["level_high_S"] - changes["level_low_S"]))
-    window, sigma = np.full(surface.level_S.size, width / 2), np.full(surface.level_S.size, np.inf)
-    history_rows = table[np.isin(table["time_s"], common)] if "step" in set(table["quantity"]) else changes[:0].assign(quantity="")
-    frame = _Frame(coordinate, surface, window, sigma, (float(level.min()), float(level.max())))
-    law, optimum = _fit(seen, history_rows, frame, options, rng, None)
+    check_summary(table, measurements[0].source.id)
+    law, optimum, seen = fit_summary_table(table, options, rng)
     replicates = []
     for i in range(options.bootstrap):
         tell("bootstrap", i, options.bootstrap)
         total = seen.weight.sum()
-        redrawn = replace(seen, weight=rng.multinomial(int(round(total)), seen.weight / total).astype(float))
-        replicates.append(to_values(_fit(redrawn, history_rows, frame, options, rng, law)[0])[0])
+        redrawn = replace(seen, weight=rng.multinomial(round(total), seen.weight / total).astype(float))
+        replicates.append(to_values(fit_summary_table(table, options, rng, near=law, seen=redrawn)[0])[0])
     tell("bootstrap", options.bootstrap, options.bootstrap)
-    first = table[(table["quantity"] == "conductance") & (table["time_s"] == 0)]
-    n_devices = int(first["count"].sum()) if len(first) else int(count.max())
+    stand_ins = cells_of_summary(table, rng)
     exclusions = tuple(e for m in measurements for e in m.exclusions)
-    return _result(law, optimum, replicates, options, measurements, seed, exclusions, n_devices, None, False)
+    result = replace(
+        _result(law, optimum, replicates, options, measurements, seed, exclusions, len(stand_ins), False),
+        cells=stand_ins,
+    )
+    levels = np.sort(table["level"].unique())
+    if holdout == 0 or levels.size < 8:
+        return result
+    left_out = levels[1::4]
+    blind, _, _ = fit_summary_table(table[~table["level"].isin(left_out)], options, rng)
+    unseen = stand_ins[np.isin(levels[stand_ins.level], left_out)]
+    judgement = judge([(LawPredictor(blind), unseen)], rng)
+    what = f"every fourth level ({left_out.size} of {levels.size}), as stand-in cells with the tables' distributions"
+    result = replace(result, left_out=judgement, left_out_cells=unseen, left_out_what=what)
+    earlier = _earlier_end(stand_ins)
+    if earlier is None:
+        return result
+    early, _, _ = fit_summary_table(table[table["time_s"] <= earlier], options, rng)
+    return replace(
+        result, outlook=Outlook(earlier, float(stand_ins.nominal_s[-1]), judge_extrapolation(early, stand_ins, rng))
+    )
 
 
-def _common_times(changes: pd.DataFrame) -> Array:
-    """Return the times at which at least 80 % as many cells were read as at the fullest."""
-    counts = changes.groupby("time_s")["count"].sum()
-    return counts.index[counts >= 0.8 * counts.max()].to_numpy(dtype=float)
+def fit_summary_table(
+    table: pd.DataFrame,
+    options: Options,
+    rng: np.random.Generator,
+    near: RelaxationLaw | None = None,
+    seen: Observations | None = None,
+) -> tuple[RelaxationLaw, Optimum, Observations]:
+    """Fit the law to one summary table; `near` and `seen` replace start and counts (bootstrap)."""
+    changes = table[(table["quantity"] == "change") & (table["count"] > 1)]
+    low, high = (changes[name].to_numpy(dtype=float) for name in ("level_low_S", "level_high_S"))
+    level, time = 0.5 * (low + high), changes["time_s"].to_numpy(dtype=float)
+    coordinate = _coordinate(float(high.max()), options) if near is None else near.coordinate
+    if seen is None:
+        names = [c for c in changes.columns if c.startswith("q_")]
+        moved = coordinate.of(level[:, None] + changes[names].to_numpy(dtype=float)) - coordinate.of(level)[:, None]
+        probabilities = np.array([float(c[2:]) for c in names])
+        seen = observations_of_quantiles(level, time, changes["count"].to_numpy(dtype=float), probabilities, moved)
+    common = common_times(changes)
+    surface = Surface(
+        _level_knots(float(level.min()), float(level.max()), np.unique(level).size, options),
+        _time_nodes(common, float(time.min()), float(time.max())),
+    )
+    half = np.full(surface.level_S.size, float(np.median(high - low)) / 2)
+    frame = _Frame(coordinate, surface, half, np.full(half.size, np.inf), (float(level.min()), float(level.max())))
+    of_histories = table[np.isin(table["time_s"], common)]
+    law, optimum = _fit(seen, of_histories, frame, options, rng, near)
+    return law, optimum, seen
 
 
-# ---------------------------------------------------------------- judgement and result
-
-
-def _judge_left_out(cells: Cells, holdout: float, options: Options, rng: np.random.Generator) -> Judgement:
-    """Fit without a share of the devices and judge on them."""
+def _judge_left_out(
+    cells: Cells, holdout: float, options: Options, rng: np.random.Generator
+) -> tuple[Judgement, Cells]:
+    """Fit without a share of the devices and judge on them; return the judgement and the devices left out."""
     order = rng.permutation(len(cells))
     n = max(1, round(holdout * len(cells)))
     law, _ = fit_cells(cells[order[n:]], options, rng)
-    return judge([(LawPredictor(law), cells[order[:n]])], rng)
+    left_out = cells[order[:n]]
+    return judge([(LawPredictor(law), left_out)], rng), left_out
 
 
 def _extras(over_set: Cells, n_all: int) -> dict[str, Extra]:
@@ -454,30 +376,37 @@ def _result(
     seed: int | None,
     exclusions: tuple[Exclusion, ...],
     n_devices: int,
-    judgement: Judgement | None,
     has_target: bool,
 ) -> FitResult:
     """Put everything that is known, and what is not, into the result."""
     values, units = to_values(law)
     basis = dict.fromkeys(values, Basis.MEASURED)
-    assumptions, unknown = [], [
-        "read noise apart from relaxation: each time was read once, so the spread holds both",
-        "temperature dependence: all reads are at one temperature",
-        f"times before {law.times_s[0]:.3g} s, and beyond {law.times_s[-1]:.3g} s except by an assumed law of the spread",
-    ]
+    assumptions, unknown = (
+        [],
+        [
+            "read noise apart from relaxation: each time was read once, so the spread holds both",
+            "temperature dependence: all reads are at one temperature",
+            f"times before {law.times_s[0]:.3g} s",
+            f"times beyond {law.times_s[-1]:.3g} s, except by an assumed law of the spread",
+        ],
+    )
     if not has_target:
         basis["programming_window_S"] = basis["programming_sigma_S"] = Basis.ASSUMED
         assumptions.append(
-            "programming: no target in the data; a cell is assumed to stand uniformly within an acceptance window of one "
-            f"level (±{law.window_S[0] * 1e6:.3g} µS)"
+            "programming: no target in the data; a cell is assumed to stand uniformly within an acceptance window of "
+            f"one level (±{law.window_S[0] * 1e6:.3g} µS)"
         )
     if "over_set" in law.extras:
         assumptions.append("over-set cells are assumed equally likely at every target")
     if law.history.times_s.size < 2:
         basis |= {name: Basis.ASSUMED for name in values if name.startswith("history_")}
-        assumptions.append("histories: a cell is assumed to keep its rank for ever; the data has no two common read times")
+        assumptions.append(
+            "histories: a cell is assumed to keep its rank for ever; the data has no two common read times"
+        )
     else:
-        assumptions.append("between two measured times a cell is assumed to change in one jump, at a moment uniform in ln t")
+        assumptions.append(
+            "between two measured times a cell is assumed to change in one jump, at a moment uniform in ln t"
+        )
     population = {
         name: {
             "weight": extra.weight, "interval": list(extra.interval), "quantiles_S": extra.quantiles_S.tolist(),
@@ -503,7 +432,6 @@ def _result(
         n_devices=n_devices,
         sources=tuple(m.source for m in measurements),
         seed=seed,
-        left_out=judgement,
         exclusions=exclusions,
         assumptions=tuple(assumptions),
         unknown=tuple(unknown),

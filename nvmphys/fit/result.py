@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy
 
 from nvmphys import __version__
 from nvmphys.errors import CheckFailed
+from nvmphys.fit.cells import Cells
 from nvmphys.fit.judge import Judgement
 from nvmphys.population.law import CellLaw
 from nvmphys.records import Basis, Exclusion, ModelCard, Source
@@ -29,8 +31,21 @@ class Convergence:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """How a fit on times up to `fitted_to_s` predicts `predicted_s`, by every candidate law of the spread."""
+
+    fitted_to_s: float
+    predicted_s: float
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class FitResult:
-    """A fitted law with everything needed to judge it; `card()` hands it out only when the fit converged."""
+    """A fitted law with everything needed to judge it; `card()` hands it out only when the fit converged.
+
+    `left_out` judges a fit that has not seen `left_out_cells`, which `left_out_what` names in words; `cells` are the
+    histories fitted to (of a summary: stand-ins with the tables' distributions, without joint histories).
+    """
 
     model: str
     law: CellLaw
@@ -45,6 +60,10 @@ class FitResult:
     sources: tuple[Source, ...]
     seed: int | None
     left_out: Judgement | None = None
+    left_out_cells: Cells | None = None
+    left_out_what: str = ""
+    cells: Cells | None = None
+    outlook: Outlook | None = None
     exclusions: tuple[Exclusion, ...] = ()
     assumptions: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -66,7 +85,7 @@ class FitResult:
             )
         calibration: dict[str, Any] = {"n_devices": self.n_devices, "loss": self.convergence.loss}
         if self.left_out is not None:
-            calibration["left_out"] = self.left_out.summary()
+            calibration["left_out"] = {"what": self.left_out_what} | self.left_out.summary()
         return ModelCard(
             name=name,
             kind="conductance",

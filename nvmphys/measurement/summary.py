@@ -23,7 +23,7 @@ from nvmphys.measurement.units import SI_UNITS, Quantity, understand, unit
 from nvmphys.records import Measurement
 
 FORMAT = "summary"
-KINDS = ("conductance", "change")
+KINDS = ("conductance", "change", "step")
 """What a statistic is of: the conductance itself, or its change since the first read."""
 QUANTITIES = (
     Quantity("level", "", ("level", "lvl", "bin", "state")),

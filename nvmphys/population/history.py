@@ -18,8 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtr
 
 Array = NDArray[np.float64]
 
@@ -58,11 +57,8 @@ class History:
         return cls(np.array([time_s]), identity, np.eye(1), np.inf, identity)
 
     @classmethod
-    def calibrated(
-        cls, times_s: Array, step_quantiles: Array, correlation: Array, dof: float, normals: Array, chi_square: Array
-    ) -> History:
-        """Build a history and tabulate the distribution of its path from given draws (see :func:`latent_steps`)."""
-        path = np.cumsum(latent_steps(step_quantiles, correlation, dof, normals, chi_square), axis=0)
+    def calibrated(cls, times_s: Array, step_quantiles: Array, correlation: Array, dof: float, path: Array) -> History:
+        """Build a history, the distribution of its path tabulated from drawn paths (node, n)."""
         return cls(times_s, step_quantiles, correlation, dof, np.quantile(path, ndtr(SCORE_GRID), axis=1).T)
 
     def draw(self, n: int, rng: np.random.Generator) -> Array:
@@ -125,6 +121,6 @@ def latent_steps(step_quantiles: Array, correlation: Array, dof: float, normals:
     x = np.linalg.cholesky(correlation) @ normals
     if np.isfinite(dof):
         x = x / np.sqrt(chi_square / dof)
-        tail = np.maximum(student.sf(np.abs(x), dof), 1e-300)
+        tail = np.maximum(stdtr(dof, -np.abs(x)), 1e-300)
         x = -np.sign(x) * ndtri(tail)
     return np.stack([np.interp(row, SCORE_GRID, quantiles) for row, quantiles in zip(x, step_quantiles, strict=True)])

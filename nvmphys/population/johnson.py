@@ -100,7 +100,7 @@ def score(x: Array, shape: Shape) -> Score:
     z = h * stretch
     z_by_h = stretch * (1 + bend)
     # d ln(dz/dh) / d ln q, times four: the chain through q = (h/c)^4
-    steepening = bend + 16 * q / (root**3 * (1 + bend))
+    steepening = bend + 16 * bend / root / root / (1 + bend)
     log_slope_by_h = np.divide(steepening, h, out=np.zeros_like(q), where=h != 0)
     hypotenuse = np.hypot(1, y)
     h_by_y = tail / hypotenuse

@@ -48,15 +48,40 @@ class CellLaw(Protocol):
     independent of the change's scores.
     """
 
-    coordinate: Coordinate
-    level_is_programmed: bool
-    """Whether the change depends on where the cell stands as programmed, or on its target."""
-    history: History
-    level_range_S: tuple[float, float]
-    time_range_s: tuple[float, float]
-    first_time_s: float
-    """Time at which the programmed conductance stands: 0 (first verify read) or the t0 of a power law."""
-    extras: Mapping[str, Extra]
+    @property
+    def coordinate(self) -> Coordinate:
+        """Where changes add to the programmed conductance."""
+        ...
+
+    @property
+    def level_is_programmed(self) -> bool:
+        """Whether the change depends on where the cell stands as programmed, or on its target."""
+        ...
+
+    @property
+    def history(self) -> History:
+        """Joint law of a cell's scores over time."""
+        ...
+
+    @property
+    def level_range_S(self) -> tuple[float, float]:
+        """Lowest and highest target [S]."""
+        ...
+
+    @property
+    def time_range_s(self) -> tuple[float, float]:
+        """First and last time known after programming [s]."""
+        ...
+
+    @property
+    def first_time_s(self) -> float:
+        """Time at which the programmed conductance stands [s]: 0 (first verify read) or the t0 of a power law."""
+        ...
+
+    @property
+    def extras(self) -> Mapping[str, Extra]:
+        """Populations that do not follow the target."""
+        ...
 
     def programmed(self, target_S: Array, z: Array) -> Array:
         """Return the conductance right after programming [S] at normal score z."""
@@ -75,7 +100,26 @@ class CellLaw(Protocol):
         ...
 
 
-def check_times(law: CellLaw, times_s: Array, extrapolate: bool) -> None:
+class Covered(Protocol):
+    """What has a range of levels and times: a law or a profile."""
+
+    @property
+    def level_range_S(self) -> tuple[float, float]:
+        """Lowest and highest target [S]."""
+        ...
+
+    @property
+    def time_range_s(self) -> tuple[float, float]:
+        """First and last time known after programming [s]."""
+        ...
+
+    @property
+    def first_time_s(self) -> float:
+        """Time of the programmed conductance [s]."""
+        ...
+
+
+def check_times(law: Covered, times_s: Array, extrapolate: bool) -> None:
     """Refuse times that the law does not cover; the programming time itself is always covered."""
     low, high = law.time_range_s
     for time in np.atleast_1d(times_s):
@@ -93,7 +137,7 @@ def check_times(law: CellLaw, times_s: Array, extrapolate: bool) -> None:
             )
 
 
-def check_levels(law: CellLaw, targets_S: Array) -> None:
+def check_levels(law: Covered, targets_S: Array) -> None:
     """Refuse targets outside the levels that the law covers."""
     low, high = law.level_range_S
     bad = np.asarray(targets_S)[(targets_S < low * (1 - 1e-9) - 1e-15) | (targets_S > high * (1 + 1e-9))]

@@ -61,7 +61,7 @@ class PowerLawDrift:
     level_range_S: tuple[float, float]
     time_range_s: tuple[float, float]
     extras: Mapping[str, Extra] = field(default_factory=dict)
-    coordinate: Coordinate = Coordinate("log")
+    coordinate: Coordinate = field(default_factory=lambda: Coordinate("log"))
     level_is_programmed: bool = False
 
     @property
@@ -84,7 +84,8 @@ class PowerLawDrift:
         >>> float(law.programming_sigma(np.array([25e-6]))[0].round(12))
         1.05538e-06
         """
-        return np.polynomial.polynomial.polyval(np.asarray(target_S) / self.g_max_S, self.sigma_prog_S)
+        x = np.asarray(target_S) / self.g_max_S
+        return np.asarray(np.polynomial.polynomial.polyval(x, self.sigma_prog_S), dtype=float)
 
     def drift_exponent(self, target_S: Array) -> tuple[Array, Array]:
         """Return µ_ν and σ_ν [1] at target conductances [S]; ν of a cell is |N(µ_ν, σ_ν)|."""

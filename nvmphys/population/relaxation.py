@@ -6,9 +6,8 @@ are smooth in level and time: values at knots, a natural cubic spline in √g, l
 ln t). Its scores over time follow a :class:`~nvmphys.population.history.History`. Right after programming a cell stands
 at target + error, a normal error cut by the acceptance window.
 
-Beyond the longest time measured the spread s(t), the 5–95 % width, follows one of `EXTRAPOLATIONS`; the default, s² linear
-in ln t, is the law of independent steps per decade (Lévy-type relaxation), the centre goes on linearly in ln t and
-the shape stays.
+Beyond the longest time measured the spread s(t), the 5–95 % width, follows one of `EXTRAPOLATIONS`. The default, s²
+linear in ln t, is the law of independent steps per decade; the centre goes on linearly in ln t and the shape stays.
 """
 
 from __future__ import annotations
@@ -88,8 +87,9 @@ class RelaxationLaw:
     def programmed(self, target_S: Array, z: Array) -> Array:
         """Return target + error [S]; the error is normal, cut at the acceptance window."""
         weights = level_weights(target_S, self.level_S)
-        sigma = np.inf if np.isinf(self.sigma_S).any() else weights @ self.sigma_S
-        return target_S + truncated_normal(z, sigma, weights @ self.window_S)
+        uniform = bool(np.isinf(self.sigma_S).any())
+        sigma = np.full(weights.shape[0], np.inf) if uniform else weights @ self.sigma_S
+        return np.asarray(target_S + truncated_normal(z, sigma, weights @ self.window_S))
 
     def change(self, level_S: Array, time_s: float | Array, z: Array, extrapolate: bool = False) -> Array:
         """Return the change of the coordinate [S] at normal score z for cells first read at `level_S`."""
@@ -126,7 +126,7 @@ class RelaxationLaw:
         return centre, high - low
 
     def _outlook(self, level_S: Array, time_s: float | Array) -> tuple[Array, Array, Array, Array]:
-        """Return median and width at `time_s` by the chosen law, fitted to all nodes, and both at the last time known."""
+        """Return median and width at `time_s` by the chosen law, and both at the last time known."""
         known = np.minimum(time_s, self.times_s[-1])
         ahead = np.log(time_s / known)
         centre, width = self._centre_and_width(level_S, known)

@@ -79,7 +79,9 @@ def build_profile(
     time = np.unique(np.append(np.asarray(times, dtype=float), law.first_time_s))
     heat = np.asarray(temperatures, dtype=float)
     if heat.size != 1:
-        raise BadInput(f"temperatures must be one value (got {heat.size}): card {card.name} holds no law of temperature")
+        raise BadInput(
+            f"temperatures must be one value (got {heat.size}): card {card.name} holds no law of temperature"
+        )
     check_levels(law, target)
     check_times(law, time, extrapolate)
     tables = _tables(law, target, time, heat, rng, extrapolate)
@@ -186,7 +188,9 @@ def _basis(card: ModelCard) -> dict[str, str]:
         "change": change,
         "conductance": max(programming, change, key=order.index),
         "history": weakest("history", "nu_"),
-        "read_noise": weakest("read_noise") if any(n.startswith("read_noise") for n in card.basis) else "not known apart",
+        "read_noise": weakest("read_noise")
+        if any(n.startswith("read_noise") for n in card.basis)
+        else "not known apart",
     }
 
 
@@ -196,4 +200,6 @@ def _at_zero(law: CellLaw, tables: Tables) -> tuple[str, ...]:
     if not share.any():
         return ()
     worst = float(np.max([tables.probability[row == 0].max(initial=0.0) for row in tables.programmed_S]))
-    return (f"programmed conductances below zero stand at 0 S, as in the published model: up to {worst:.0%} of the cells",)
+    return (
+        f"programmed conductances below zero stand at 0 S, as in the published model: up to {worst:.0%} of the cells",
+    )

@@ -105,7 +105,9 @@ def _read(file: h5py.File, path: Any) -> VariationProfile:
     tables = Tables(**arrays)
     check_tables(tables, path)
     history = History(
-        *(_dataset(file, f"/history/{name}", path) for name in ("times_s", "step_quantiles", "correlation")),
+        times_s=_dataset(file, "/history/times_s", path),
+        step_quantiles=_dataset(file, "/history/step_quantiles", path),
+        correlation=_dataset(file, "/history/correlation", path),
         dof=float(file["/history"].attrs["dof"]),
         path_quantiles=_dataset(file, "/history/path_quantiles", path),
     )

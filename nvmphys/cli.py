@@ -1,0 +1,406 @@
+"""The command line: results on stdout, progress and messages on stderr.
+
+Exit codes: 0 done, 1 a check failed or interrupted, 2 bad input, 3 a needed tool is missing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import nvmphys as nv
+from nvmphys import study as studies
+from nvmphys.crossbar import find_ngspice
+from nvmphys.errors import BadInput, MissingTool, NvmphysError
+from nvmphys.exporters import consumers, export
+from nvmphys.fit import fittable
+from nvmphys.fit.result import versions
+from nvmphys.measurement import inspect as inspection
+from nvmphys.population import models as conductance_models
+from nvmphys.report import render_folder
+
+app = typer.Typer(
+    help="Measurement files in, calibrated conductance statistics out, with SPICE in the loop.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+crossbar_app = typer.Typer(help="Crossbars of cells drawn from a card.", no_args_is_help=True)
+profile_app = typer.Typer(help="Variation profiles: build, show, check.", no_args_is_help=True)
+app.add_typer(crossbar_app, name="crossbar")
+app.add_typer(profile_app, name="profile")
+
+_out = Console()
+_err = Console(stderr=True)
+
+Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
+CardName = Annotated[str, typer.Argument(help="Name of a shipped card, or a card file.")]
+Size = Annotated[str, typer.Option(help="Word lines x bit lines, for example 64x64.")]
+Time = Annotated[float, typer.Option(help="Time since programming [s].")]
+Wire = Annotated[float, typer.Option(help="Resistance of a wire segment [ohm].")]
+Driver = Annotated[float, typer.Option(help="Resistance of each driver [ohm].")]
+Sense = Annotated[float, typer.Option(help="Resistance of each sense amplifier [ohm].")]
+Volts = Annotated[float, typer.Option(help="Read voltage on every word line [V].")]
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show steps on stderr while they run; off when stderr is not a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield tell
+
+
+def _say(text: str) -> None:
+    _err.print(text, highlight=False, markup=False)
+
+
+def _measurements(data: list[str], columns: Path | None) -> list[nv.Measurement]:
+    """Read files, or shipped sources by their id."""
+    shipped = {source.id for source in nv.list_sources()}
+    out: list[nv.Measurement] = []
+    for item in data:
+        out += nv.load_source(item) if item in shipped and not Path(item).exists() else nv.read(item, columns)
+    for measurement in out:
+        for exclusion in measurement.exclusions:
+            _say(f"{measurement.source.id}: left out {exclusion.count} × {exclusion.rule} ({exclusion.where})")
+    return out
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="The study, a TOML file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for everything that is made.")],
+    seed: Annotated[int | None, typer.Option(help="In place of the study's seed.")] = None,
+) -> None:
+    """Run the whole chain of a study: nvmphys run studies/demo_rram.toml -o results/demo_rram."""
+    with _progress() as progress:
+        outcome = studies.run_study(study, out, seed=seed, tell=_say, progress=progress)
+    if outcome.spice is None:
+        _say("NOTE: the SPICE check was NOT made (ngspice was not found); the nodal solver's result stands alone.")
+    elif not outcome.spice:
+        _say("FAILED: ngspice and the nodal solver disagree; see the report.")
+    print(outcome.report)
+    if outcome.spice is False:
+        raise typer.Exit(1)
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A measurement file.")],
+    columns: Annotated[Path | None, typer.Option(help="Column map, a TOML file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was understood of a file, and what was left out and why: nvmphys inspect data.csv."""
+    description = inspection.describe(nv.read(file, columns), file)
+    if as_json:
+        print(json.dumps(description, indent=2))
+    else:
+        _out.print(inspection.render(description))
+
+
+@app.command()
+def fit(
+    data: Annotated[list[str], typer.Argument(help="Measurement files, or ids of shipped sources.")],
+    model: Annotated[str, typer.Option(help="Model to fit (nvmphys list models).")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The card to write.")],
+    columns: Annotated[Path | None, typer.Option(help="Column map, a TOML file.")] = None,
+    holdout: Annotated[float, typer.Option(help="Share of devices left out to judge the fit.")] = 0.2,
+    technology: Annotated[str, typer.Option(help="rram, pcm or fefet.")] = "rram",
+    levels: Annotated[int | None, typer.Option(help="Number of programming levels from 0 to --g-max.")] = None,
+    g_max: Annotated[float | None, typer.Option(help="Top of the programming range [S].")] = None,
+    knots: Annotated[int, typer.Option(help="Level knots of the fitted surface.")] = 10,
+    bootstrap: Annotated[int, typer.Option(help="Refits on resampled devices, for the intervals.")] = 20,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a model and write its card: nvmphys fit data.csv --model relaxation -o card.toml."""
+    with _progress() as progress:
+        result = nv.fit(
+            _measurements(data, columns), model, holdout=holdout, seed=seed, n_levels=levels, g_max_S=g_max,
+            knots=knots, bootstrap=bootstrap, progress=progress,
+        )  # fmt: skip
+    card = result.card(out.stem, technology)
+    nv.save_card(card, out)
+    if as_json:
+        print(json.dumps({"card": str(out), "calibration": dict(card.calibration)}, default=str))
+        return
+    if result.left_out is not None:
+        figures = "  ".join(f"{p:.0%}: {result.left_out.coverage(p):.1%}" for p in (0.5, 0.9, 0.99))
+        _say(f"left out: {result.left_out_what}; coverage of central intervals  {figures}")
+    for sentence in result.assumptions:
+        _say(f"assumed: {sentence}")
+    for sentence in result.unknown:
+        _say(f"not known: {sentence}")
+    print(out)
+
+
+def _array_of(
+    card: str, size: str, time: float, wire: float, driver: float, sense: float, volts: float, seed: int
+) -> tuple[nv.Crossbar, Any]:
+    """Draw the crossbar that the options describe."""
+    lines = size.lower().split("x")
+    if len(lines) != 2 or not all(n.isdecimal() and 1 <= int(n) <= 1024 for n in lines):
+        raise BadInput(f"--size must read ROWSxCOLUMNS with 1 … 1024 each (got {size!r}): for example 64x64")
+    section = studies.Array(
+        size=(int(lines[0]), int(lines[1])), r_wire_ohm=wire, r_driver_ohm=driver, r_sense_ohm=sense, v_read_V=volts,
+        time_s=time,
+    )  # fmt: skip
+    return studies.draw_array(nv.load_card(card), section, np.random.default_rng(seed))
+
+
+@crossbar_app.command()
+def solve(
+    card: CardName,
+    size: Size = "64x64",
+    time: Time = 3600.0,
+    wire: Wire = 1.0,
+    driver: Driver = 0.0,
+    sense: Sense = 0.0,
+    volts: Volts = 0.2,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Solve an array of drawn cells: nvmphys crossbar solve pcm_90nm --size 64x64 --time 3600."""
+    crossbar, v = _array_of(card, size, time, wire, driver, sense, volts, seed)
+    error = nv.matvec_error(crossbar, v)
+    solution = crossbar.solve(v)
+    figures = {
+        "output_A": solution.current_A.tolist(),
+        "error_mean_of_full_scale": float(np.mean(error.error)),
+        "error_sigma_of_full_scale": float(np.std(error.error)),
+        "ir_drop_max": float(np.nanmax(solution.ir_drop_fraction)),
+        "residual": solution.residual,
+    }
+    if as_json:
+        print(json.dumps(figures))
+        return
+    print(f"output currents {solution.current_A.min() * 1e6:.4g} … {solution.current_A.max() * 1e6:.4g} µA")
+    print(f"matrix-vector error {np.mean(error.error):+.3%} ± {np.std(error.error):.3%} of full scale")
+    print(f"largest IR drop {figures['ir_drop_max']:.2%} of the line's voltage; residual {solution.residual:.1e}")
+
+
+@crossbar_app.command()
+def validate(
+    card: CardName,
+    size: Size = "64x64",
+    time: Time = 3600.0,
+    wire: Wire = 1.0,
+    driver: Driver = 0.0,
+    sense: Sense = 0.0,
+    volts: Volts = 0.2,
+    backend: Annotated[str, typer.Option(help="ngspice, or nodal to run without SPICE.")] = "ngspice",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Check the nodal solver against ngspice: nvmphys crossbar validate pcm_90nm --size 32x32."""
+    crossbar, v = _array_of(card, size, time, wire, driver, sense, volts, seed)
+    result = nv.validate(crossbar, v, backend=backend)
+    if as_json:
+        spice = result.spice
+        figures: dict[str, Any] = {"checked": result.checked, "passed": result.passed}
+        if spice is not None:
+            figures |= {
+                "current_error": result.current_error, "voltage_error": result.voltage_error,
+                "ngspice": spice.ngspice.version, "options": spice.options,
+            }  # fmt: skip
+        print(json.dumps(figures))
+    else:
+        print(result)
+    if result.checked and not result.passed:
+        raise typer.Exit(1)
+
+
+def _numbers(text: str | None, name: str) -> list[float] | None:
+    """Read comma-separated numbers of an option."""
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise BadInput(f"{name} must be numbers separated by commas (got {text!r})") from None
+
+
+@profile_app.command("build")
+def profile_build(
+    card: CardName,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The profile to write (HDF5).")],
+    targets: Annotated[
+        str | None, typer.Option(help="Targets [S], comma-separated; default 32 over the range.")
+    ] = None,
+    times: Annotated[str, typer.Option(help="Times since programming [s], comma-separated.")] = "1,3600,86400",
+    extrapolate: Annotated[bool, typer.Option(help="Allow times beyond the card's; they are marked.")] = False,
+    seed: Seed = 0,
+) -> None:
+    """Build a profile: nvmphys profile build rram_1t1r_relaxation -o P.h5 --times 1,3600,86400."""
+    loaded = nv.load_card(card)
+    chosen = _numbers(targets, "--targets")
+    axis = np.linspace(*nv.law_of(loaded).level_range_S, 32) if chosen is None else np.array(chosen)
+    when = _numbers(times, "--times")
+    assert when is not None
+    profile = nv.build_profile(loaded, axis, when, rng=seed, extrapolate=extrapolate)
+    nv.save_profile(profile, out)
+    print(out)
+
+
+@profile_app.command("show")
+def profile_show(file: Annotated[Path, typer.Argument(help="A profile (HDF5).")], as_json: AsJson = False) -> None:
+    """Show a profile's axes, bases and a few of its numbers: nvmphys profile show P.h5."""
+    profile = nv.load_profile(file)
+    tables = profile.tables
+    if as_json:
+        summary = {
+            "name": profile.name, "technology": profile.technology, "basis": dict(profile.basis),
+            "target_S": tables.target_S.tolist(), "time_s": tables.time_s.tolist(),
+            "mean_S": tables.mean_S[0].tolist(), "sigma_S": tables.sigma_S[0].tolist(),
+            "assumptions": profile.assumptions, "unknown": profile.unknown,
+        }  # fmt: skip
+        print(json.dumps(summary))
+        return
+    table = Table(title=f"{profile.name} ({profile.technology}): mean ± σ [µS], σ absolute")
+    table.add_column("target [µS]", justify="right")
+    marked = profile.validity.get("extrapolated", [False] * tables.time_s.size)
+    for time, beyond in zip(tables.time_s, marked, strict=True):
+        table.add_column(f"{time:g} s{' (extrapolated)' if beyond else ''}", justify="right")
+    for i in np.unique(np.linspace(0, tables.target_S.size - 1, 9).astype(int)):
+        moments = zip(tables.mean_S[0, i] * 1e6, tables.sigma_S[0, i] * 1e6, strict=True)
+        table.add_row(f"{tables.target_S[i] * 1e6:.2f}", *(f"{m:.2f} ± {s:.2f}" for m, s in moments))
+    _out.print(table)
+    for part, basis in profile.basis.items():
+        print(f"{part}: {basis}")
+    for name, extra in profile.extras.items():
+        print(f"{name}: {extra.weight:.3%} of the cells (90 %: {extra.interval[0]:.3%} … {extra.interval[1]:.3%})")
+    for sentence in profile.assumptions:
+        print(f"assumed: {sentence}")
+    for sentence in profile.unknown:
+        print(f"not known: {sentence}")
+
+
+@profile_app.command("validate")
+def profile_validate(file: Annotated[Path, typer.Argument(help="A profile (HDF5).")]) -> None:
+    """Check a profile against the rules of its format: nvmphys profile validate P.h5."""
+    nv.load_profile(file)
+    print(f"{file}: a whole variation profile")
+
+
+@app.command("export")
+def export_profile(
+    file: Annotated[Path, typer.Argument(help="A profile (HDF5).")],
+    to: Annotated[str, typer.Option(help="The consumer (nvmphys list consumers).")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the export.")],
+    as_json: AsJson = False,
+) -> None:
+    """Export a profile for a DNN simulator: nvmphys export P.h5 --to aihwkit -o DIR."""
+    losses = export(nv.load_profile(file), to, out)
+    if as_json:
+        print(json.dumps(losses.as_dicts()))
+        return
+    table = Table("property", "status", "largest error", "reason", title=f"what {to} carries")
+    for row in losses.rows:
+        error = "" if row.max_error is None else f"{row.max_error:.2g}"
+        table.add_row(row.property, row.status, error, row.reason)
+    _out.print(table)
+    print(out)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="The folder of an earlier run.")]) -> None:
+    """Write the report of an earlier run again: nvmphys report results/demo_rram."""
+    print(render_folder(folder))
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say which tools are here and what is missing for which task."""
+    rows: list[tuple[str, str, str]] = [(name, version, "") for name, version in versions().items()]
+    try:
+        spice = find_ngspice()
+        has = ", ".join(name for name, there in (("KLU", spice.has_klu), ("OSDI", spice.has_osdi)) if there)
+        rows.append(("ngspice", f"{spice.version} ({has or 'no KLU, no OSDI'})", str(spice.path)))
+        missing = False
+    except MissingTool as error:
+        rows.append(("ngspice", "missing", str(error)))
+        missing = True
+    there = importlib.util.find_spec("aihwkit") is not None
+    hint = "" if there else "only to run exports: pip install 'nvmphys[aihwkit]'"
+    rows.append(("aihwkit", "here" if there else "not in this environment", hint))
+    if as_json:
+        print(json.dumps([dict(zip(("tool", "state", "note"), row, strict=True)) for row in rows]))
+    else:
+        table = Table("tool", "state", "note")
+        for row in rows:
+            table.add_row(*row)
+        _out.print(table)
+    if missing:
+        raise typer.Exit(3)
+
+
+@app.command("list")
+def list_things(
+    what: Annotated[str, typer.Argument(help="sources, models, cards or consumers.")], as_json: AsJson = False
+) -> None:
+    """List what nvmphys knows: nvmphys list cards."""
+    listing: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "sources": lambda: [_source_line(source) for source in nv.list_sources()],
+        "cards": lambda: [_card_line(name) for name in nv.list_cards()],
+        "models": lambda: [{"model": n, "fitted": n in fittable()} for n in conductance_models()],
+        "consumers": lambda: [{"consumer": name} for name in consumers()],
+    }
+    if what not in listing:
+        raise BadInput(f"can list {', '.join(listing)} (got {what!r})")
+    rows = listing[what]()
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table(*rows[0].keys()) if rows else Table()
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    _out.print(table)
+
+
+def _source_line(source: nv.Source) -> dict[str, Any]:
+    """One line of the list of sources."""
+    return {"source": source.id, "kind": source.kind, "title": source.title, "citation": source.citation}
+
+
+def _card_line(name: str) -> dict[str, Any]:
+    """One line of the list of cards."""
+    card = nv.load_card(name)
+    law = nv.law_of(card)
+    bases = sorted({str(b) for b in card.basis.values()})
+    return {
+        "card": name,
+        "technology": card.technology,
+        "model": card.model,
+        "targets [µS]": "{:.3g} … {:.3g}".format(*(g * 1e6 for g in law.level_range_S)),
+        "times [s]": "{:.3g} … {:.3g}".format(*law.time_range_s),
+        "basis": ", ".join(bases),
+    }
+
+
+def main() -> None:
+    """Run the command line; an error on purpose is one message and its exit code, never a traceback."""
+    try:
+        app()
+    except NvmphysError as error:
+        _say(f"error: {error}")
+        sys.exit(error.exit_code)

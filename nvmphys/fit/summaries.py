@@ -1,0 +1,64 @@
+"""Summary statistics as data to fit: their checks, their common times, and stand-in cells with their distributions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from nvmphys.errors import BadInput
+from nvmphys.fit.cells import COMMON, Cells
+from nvmphys.fit.histories import extended
+
+Array = NDArray[np.float64]
+
+
+def check_summary(table: pd.DataFrame, name: str) -> None:
+    """Refuse a summary that does not tell the shape of the change."""
+    columns = [c for c in table.columns if c.startswith("q_")]
+    needed = {"level", "level_low_S", "level_high_S", "time_s", "count", "quantity"}
+    missing = sorted(needed - set(table.columns))
+    if missing or len(columns) < 5 or not (table["quantity"] == "change").any():
+        lacking = f"missing: {', '.join(missing)}" if missing else f"{len(columns)} quantile columns"
+        raise BadInput(
+            f"{name}: the relaxation law needs rows with quantity = change, the level's bounds and five or more "
+            f"quantile columns q_<probability> ({lacking}); a table of means and σ alone does not tell the shape"
+        )
+
+
+def cells_of_summary(table: pd.DataFrame, rng: np.random.Generator) -> Cells:
+    """Make stand-in cells with the distributions of a summary, level by level and time by time.
+
+    They serve for judging and drawing; what a cell does at one time is unrelated to what it does at another.
+    """
+    names = [c for c in table.columns if c.startswith("q_")]
+    scores = ndtri(np.array([float(c[2:]) for c in names]))
+    changes = table[table["quantity"] == "change"]
+    levels, times = np.sort(table["level"].unique()), np.sort(changes["time_s"].unique())
+    bounds = table.drop_duplicates("level").set_index("level").loc[levels]
+    level, first, change = [], [], []
+    for i, name in enumerate(levels):
+        rows = changes[changes["level"] == name].set_index("time_s")
+        n = int(rows["count"].max())
+        block = np.full((n, times.size), np.nan)
+        for k, time in enumerate(times):
+            if time in rows.index and rows.loc[time, "count"] > 1:
+                m = int(rows.loc[time, "count"])
+                place = ndtri((np.arange(m) + 0.5) / m)
+                block[rng.permutation(n)[:m], k] = extended(place, scores, rows.loc[time, names].to_numpy(dtype=float))
+        level.append(np.full(n, i))
+        low, high = bounds["level_low_S"].iloc[i], bounds["level_high_S"].iloc[i]
+        first.append(low + (high - low) * (rng.permutation(n) + 0.5) / n)
+        change.append(block)
+    edges = np.append(bounds["level_low_S"].to_numpy(dtype=float), float(bounds["level_high_S"].iloc[-1]))
+    moves = np.concatenate(change)
+    when = np.where(np.isfinite(moves), times, np.nan)
+    first_S = np.concatenate(first)
+    return Cells(np.arange(first_S.size).astype(object), np.concatenate(level), edges, first_S, times, when, moves)
+
+
+def common_times(changes: pd.DataFrame) -> Array:
+    """Return the times at which at least `COMMON` as many cells were read as at the fullest."""
+    counts = changes.groupby("time_s")["count"].sum()
+    return counts.index[counts >= COMMON * counts.max()].to_numpy(dtype=float)

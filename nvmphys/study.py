@@ -1,0 +1,257 @@
+"""The whole chain from one TOML file: data, fit, crossbar against SPICE, profile, exports, report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nvmphys.cards import load_card, save_card
+from nvmphys.crossbar import Crossbar, Validation, matvec_error, validate
+from nvmphys.errors import BadInput, MissingTool, unknown_name
+from nvmphys.exporters import consumers, export
+from nvmphys.fit import FitResult, fit
+from nvmphys.fit.result import versions
+from nvmphys.measurement import list_sources, load_source, read
+from nvmphys.population import draw_cells, law_of
+from nvmphys.profile import VariationProfile, build_profile, save_profile
+from nvmphys.records import Measurement, ModelCard
+from nvmphys.report import ArrayStudy, StudyContents, summarise_fit, write_report
+from nvmphys.tomlfile import checked, read_toml
+
+Tell = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Strict):
+    """Where the data is: a shipped source, or a file with an optional column map."""
+
+    source: str | None = None
+    file: str | None = None
+    columns: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Data:
+        if (self.source is None) == (self.file is None):
+            raise ValueError("give either source or file")
+        return self
+
+
+class Model(_Strict):
+    """What to fit, or the card to take as it is."""
+
+    name: str | None = None
+    card: str
+    technology: Literal["rram", "pcm", "fefet"] = "rram"
+    holdout: float = 0.2
+    options: dict[str, Any] = {}
+
+
+class Array(_Strict):
+    """The crossbar to check and solve."""
+
+    size: tuple[int, int] = (64, 64)
+    r_wire_ohm: float = Field(default=1.0, ge=0)
+    r_driver_ohm: float = Field(default=0.0, ge=0)
+    r_sense_ohm: float = Field(default=0.0, ge=0)
+    v_read_V: float = 0.2
+    time_s: float = Field(default=3600.0, ge=0)
+
+    @model_validator(mode="after")
+    def _size_is_usable(self) -> Array:
+        if not all(1 <= n <= 1024 for n in self.size):
+            raise ValueError(f"size must lie within 1 … 1024 lines each way (got {self.size[0]}×{self.size[1]})")
+        return self
+
+
+class Tables(_Strict):
+    """Axes of the profile; targets default to 32 over the card's range."""
+
+    targets_S: list[float] | None = None
+    times_s: list[float]
+    temperatures_K: list[float] = [300.0]
+    extrapolate: bool = False
+
+
+class Export(_Strict):
+    """Consumers to export for."""
+
+    consumers: list[str] = []
+
+
+class Study(_Strict):
+    """A study file."""
+
+    title: str = "Study"
+    seed: int = 0
+    data: Data
+    model: Model
+    crossbar: Array = Array()
+    profile: Tables
+    export: Export = Export()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run made: the report's path, and whether every check passed (None: SPICE check not made)."""
+
+    report: Path
+    spice: bool | None
+
+
+def load_study(path: str | os.PathLike[str]) -> Study:
+    """Read and check a study file; an unknown key, model, consumer or source is an error that lists the known ones."""
+    raw = read_toml(path)
+    for name, section in raw.items():
+        if isinstance(section, dict) and name in Study.model_fields:
+            kind = Study.model_fields[name].annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                checked(kind, section, f"{path}: [{name}]")
+    study = checked(Study, raw, str(path))
+    for consumer in study.export.consumers:
+        if consumer not in consumers():
+            raise unknown_name("consumer", consumer, consumers())
+    return study
+
+
+def run_study(
+    path: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    seed: int | None = None,
+    tell: Tell = lambda text: None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run a study and write everything into a folder.
+
+    Parameters
+    ----------
+    path : path
+        The study file; relative data paths are relative to it.
+    folder : path
+        Receives `card.toml`, `profile.h5`, `export/<consumer>/`, `report.html`.
+    seed : int, optional
+        In place of the study's.
+    tell, progress : callables
+        Receive what is being done: a sentence; a name with steps done and in all.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    NvmphysError
+        What went wrong, in the words of the step.
+    """
+    begin = time.perf_counter()
+    study, out = load_study(path), Path(folder)
+    rng = np.random.default_rng(study.seed if seed is None else seed)
+    tell("reading the data")
+    measurements = _read(study.data, Path(path).parent)
+    card, fitted = _card(study, measurements, rng, study.seed if seed is None else seed, tell, progress)
+    save_card(card, out / "card.toml")
+    tell("solving the crossbar and checking it with ngspice")
+    array = _array(study.crossbar, card, rng)
+    tell("building the profile")
+    profile = _profile(study.profile, card, array, rng)
+    save_profile(profile, out / "profile.h5")
+    tell("exporting")
+    losses = {name: export(profile, name, out / "export" / name) for name in study.export.consumers}
+    tell("writing the report")
+    contents = StudyContents(
+        title=study.title,
+        study_text=Path(path).read_text(encoding="utf-8"),
+        card=card,
+        fit=None if fitted is None or fitted.cells is None else summarise_fit(fitted, fitted.cells),
+        profile=profile,
+        array=array,
+        exports={name: report.as_dicts() for name, report in losses.items()},
+        seconds=time.perf_counter() - begin,
+        versions=versions(),
+    )
+    report = write_report(contents, out)
+    validation = array.validation
+    return Outcome(report, None if validation is None or not validation.checked else validation.passed)
+
+
+def _read(data: Data, base: Path) -> list[Measurement]:
+    """Read the study's data; of a published law there is no measurement, its card says where it is printed."""
+    if data.source is not None:
+        source = {s.id: s for s in list_sources()}.get(data.source)
+        if source is None:
+            raise unknown_name("source", data.source, [s.id for s in list_sources()])
+        return [] if source.kind == "published_fit" else load_source(data.source)
+    assert data.file is not None
+    columns = None if data.columns is None else base / data.columns
+    return read(base / data.file, columns)
+
+
+def _card(
+    study: Study,
+    measurements: list[Measurement],
+    rng: np.random.Generator,
+    seed: int,
+    tell: Tell,
+    progress: Progress | None,
+) -> tuple[ModelCard, FitResult | None]:
+    """Fit the model, or take the card as it is."""
+    if study.model.name is None:
+        return load_card(study.model.card), None
+    if not measurements:
+        raise BadInput(f"source {study.data.source} is a published law: give [model] card alone, without a name to fit")
+    tell(f"fitting {study.model.name}")
+    options = dict(study.model.options) | ({"progress": progress} if progress else {})
+    result = fit(measurements, study.model.name, holdout=study.model.holdout, seed=rng, **options)
+    card = result.card(study.model.card, study.model.technology)
+    return ModelCard(**{**vars(card), "provenance": {**card.provenance, "seed": seed}}), result
+
+
+def draw_array(card: ModelCard, array: Array, rng: np.random.Generator) -> tuple[Crossbar, NDArray[np.float64]]:
+    """Draw an array of cells with random targets at the study's time, and the read voltages of its word lines."""
+    law = law_of(card)
+    targets = rng.uniform(*law.level_range_S, size=array.size)
+    at = max(array.time_s, law.first_time_s)
+    cells = draw_cells(law, targets, np.array([at]), rng)[0]
+    crossbar = Crossbar(cells, array.r_wire_ohm, array.r_wire_ohm, array.r_driver_ohm, array.r_sense_ohm)
+    return crossbar, np.full(array.size[0], array.v_read_V)
+
+
+def _array(array: Array, card: ModelCard, rng: np.random.Generator) -> ArrayStudy:
+    """Solve the crossbar, with ngspice as the judge where it is found."""
+    crossbar, v = draw_array(card, array, rng)
+    reason = ""
+    try:
+        validation: Validation = validate(crossbar, v)
+    except MissingTool as error:
+        validation, reason = validate(crossbar, v, backend="nodal"), str(error)
+    return ArrayStudy(crossbar, v, validation, reason, matvec_error(crossbar, v), max(array.time_s, 0.0))
+
+
+def _profile(axes: Tables, card: ModelCard, array: ArrayStudy, rng: np.random.Generator) -> VariationProfile:
+    """Build the profile, with what the crossbar adds."""
+    low, high = law_of(card).level_range_S
+    targets = np.linspace(low, high, 32) if axes.targets_S is None else np.array(axes.targets_S)
+    section = {
+        "size": list(array.crossbar.shape),
+        "r_word_line_ohm": array.crossbar.r_word_line_ohm,
+        "r_driver_ohm": array.crossbar.r_driver_ohm,
+        "r_sense_ohm": array.crossbar.r_sense_ohm,
+        "error_mean_of_full_scale": float(np.mean(array.matvec.error)),
+        "error_sigma_of_full_scale": float(np.std(array.matvec.error)),
+        "spice": str(array.validation),
+    }
+    return build_profile(
+        card, targets, axes.times_s, axes.temperatures_K, array=section, rng=rng, extrapolate=axes.extrapolate
+    )
