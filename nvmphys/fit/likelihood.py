@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -220,29 +219,24 @@ def observations_of(level_S: Array, time_s: Array, change_S: Array, weight: Arra
 
 
 def observations_of_quantiles(
-    level_S: Sequence[float] | Array, time_s: Array, count: Array, probabilities: Array, quantiles_S: Array
+    level_S: Array, time_s: Array, count: Array, probabilities: Array, quantiles: Array
 ) -> Observations:
     """Make observations from quantile tables: between two quantiles lie count · Δp cells.
 
     Parameters
     ----------
-    level_S, time_s, count : array (row,)
+    level_S, time_s, count : ndarray (row,)
     probabilities : ndarray (probability,)
-    quantiles_S : ndarray (row, probability)
-        Quantiles of the change [S], increasing along a row.
+    quantiles : ndarray (row, probability)
+        Quantiles of the change, not decreasing along a row; -infinity where a quantile tells nothing but that the
+        next ones are higher.
     """
-    rows = len(count)
-    open_end = np.full((rows, 1), np.inf)
-    low = np.hstack([-open_end, quantiles_S])
-    high = np.hstack([quantiles_S, open_end])
-    share = np.diff(np.concatenate([[0.0], probabilities, [1.0]]))
-    weight = np.outer(count, share)
-    keep = (high > low).ravel()
-    columns = low.shape[1]
-    return Observations(
-        np.repeat(np.asarray(level_S, float), columns)[keep],
-        np.repeat(time_s, columns)[keep],
-        low.ravel()[keep],
-        high.ravel()[keep],
-        weight.ravel()[keep],
-    )
+    parts = []
+    for level, time, n, row in zip(level_S, time_s, count, quantiles, strict=True):
+        last = np.append(row[1:] > row[:-1], True) & np.isfinite(row)
+        bounds = np.concatenate([[-np.inf], row[last], [np.inf]])
+        weight = n * np.diff(np.concatenate([[0.0], probabilities[last], [1.0]]))
+        parts.append(
+            np.stack([np.full(weight.size, level), np.full(weight.size, time), bounds[:-1], bounds[1:], weight])
+        )
+    return Observations(*np.concatenate(parts, axis=1))

@@ -33,6 +33,9 @@ from nvmphys.population.law import Extra
 from nvmphys.population.relaxation import EXTRAPOLATIONS, NAME, RelaxationLaw, to_values
 from nvmphys.records import Basis, Exclusion, Measurement
 
+_FALLEN = 0.3
+"""Share of the coordinate's floor below which a summary's quantiles are censored."""
+
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
@@ -316,7 +319,10 @@ def fit_summary_table(
     coordinate = _coordinate(float(high.max()), options) if near is None else near.coordinate
     if seen is None:
         names = [c for c in changes.columns if c.startswith("q_")]
-        moved = coordinate.of(level[:, None] + changes[names].to_numpy(dtype=float)) - coordinate.of(level)[:, None]
+        moved = level[:, None] + changes[names].to_numpy(dtype=float)
+        # taken from the level's middle, a deep fall of a cell from its upper edge would end below zero: censored
+        fallen = moved < _FALLEN * coordinate.floor_S
+        moved = np.where(fallen, -np.inf, coordinate.of(moved) - coordinate.of(level)[:, None])
         probabilities = np.array([float(c[2:]) for c in names])
         seen = observations_of_quantiles(level, time, changes["count"].to_numpy(dtype=float), probabilities, moved)
     common = common_times(changes)
