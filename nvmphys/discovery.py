@@ -8,7 +8,7 @@ from types import ModuleType
 
 
 def modules_with(package: str, attribute: str) -> dict[str, ModuleType]:
-    """Import every module directly below a package and return those that have an attribute, by its value.
+    """Import the modules directly below a package, private ones aside; return those with an attribute, by its value.
 
     Examples
     --------
@@ -18,6 +18,8 @@ def modules_with(package: str, attribute: str) -> dict[str, ModuleType]:
     folder = importlib.import_module(package)
     found = {}
     for info in pkgutil.iter_modules(folder.__path__):
+        if info.name.startswith("_"):
+            continue
         module = importlib.import_module(f"{package}.{info.name}")
         if attribute in vars(module):
             found[str(getattr(module, attribute))] = module

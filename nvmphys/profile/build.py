@@ -14,7 +14,7 @@ from nvmphys import __version__
 from nvmphys.errors import BadInput
 from nvmphys.population import law_of
 from nvmphys.population.law import CellLaw, check_levels, check_times, draw_cells
-from nvmphys.profile.profile import PROBABILITIES, Tables, VariationProfile
+from nvmphys.profile.profile import PROBABILITIES, Tables, VariationProfile, look_up
 from nvmphys.records import ModelCard, as_rng
 
 Array = NDArray[np.float64]
@@ -24,6 +24,7 @@ _SCORES = np.linspace(-5.2, 5.2, 417)
 _WINDOW_SCORES = ndtri((np.arange(48) + 0.5) / 48)
 """Normal scores of equal weight over the programming error of a law whose changes depend on it."""
 _CORRELATION_CELLS = 20_000
+_LEVELS = 64
 ROOM_TEMPERATURE_K = 300.0
 
 
@@ -92,6 +93,7 @@ def build_profile(
         technology=card.technology,
         tables=tables,
         coordinate=law.coordinate,
+        level_is_programmed=law.level_is_programmed,
         history=law.history,
         basis=_basis(card),
         validity={
@@ -116,35 +118,42 @@ def build_profile(
 def _tables(
     law: CellLaw, target: Array, time: Array, heat: Array, rng: np.random.Generator, extrapolate: bool
 ) -> Tables:
-    """Fill all tables; the quadrature runs over programming error × change."""
+    """Fill all tables; the conductance's own are a quadrature over programmed conductance × change."""
+    scores = ndtri(PROBABILITIES)
+    programmed = np.stack([law.programmed(np.full(scores.size, level), scores) for level in target])
+    levels = _levels(programmed) if law.level_is_programmed else target
+    change = np.zeros((1, levels.size, time.size, scores.size))
+    for k, t in enumerate(time):
+        if t != law.first_time_s:
+            at = np.repeat(levels, scores.size)
+            change[0, :, k] = law.change(at, float(t), np.tile(scores, levels.size), extrapolate).reshape(levels.size, -1)
     shape = (1, target.size, time.size)
-    change = np.zeros((*shape, PROBABILITIES.size))
-    quantiles = np.empty_like(change)
+    quantiles = np.empty((*shape, scores.size))
     mean, sigma, correlation = np.empty(shape), np.empty(shape), np.empty((*shape, time.size))
-    programmed = np.empty((target.size, PROBABILITIES.size))
-    by_window = law.level_is_programmed
-    window = _WINDOW_SCORES if by_window else _SCORES
-    window_weight = np.full(window.size, 1 / window.size) if by_window else _normal_weights(window)
-    change_weight = _normal_weights(_SCORES)
+    window = _WINDOW_SCORES if law.level_is_programmed else _SCORES
+    window_weight = np.full(window.size, 1 / window.size) if law.level_is_programmed else _normal_weights(window)
+    weight = np.outer(window_weight, _normal_weights(_SCORES)).ravel()
     for i, level in enumerate(target):
-        programmed[i] = law.programmed(np.full(PROBABILITIES.size, level), ndtri(PROBABILITIES))
         start = law.programmed(np.full(window.size, level), window)
+        at = np.repeat(start if law.level_is_programmed else np.full(window.size, level), _SCORES.size)
         for k, t in enumerate(time):
             if t == law.first_time_s:
                 quantiles[0, i, k] = programmed[i]
                 mean[0, i, k], sigma[0, i, k] = _moments(start, window_weight)
                 continue
-            begin = start if by_window else np.full(1, level)
-            moved = law.change(np.repeat(begin, _SCORES.size), float(t), np.tile(_SCORES, begin.size), extrapolate)
-            moved = np.broadcast_to(moved.reshape(begin.size, -1), (window.size, _SCORES.size)).ravel()
-            weight = np.outer(window_weight, change_weight).ravel()
+            moved = look_up(change[0, :, k], levels, PROBABILITIES, at, np.tile(_SCORES, window.size))
             cells = law.coordinate.moved(np.repeat(start, _SCORES.size), moved)
-            change[0, i, k] = _weighted_quantiles(moved, weight)
             quantiles[0, i, k] = _weighted_quantiles(cells, weight)
             mean[0, i, k], sigma[0, i, k] = _moments(cells, weight)
         drawn = draw_cells(law, np.full(_CORRELATION_CELLS, level), time, rng, extrapolate=extrapolate)
-        correlation[0, i] = _score_correlation(drawn)
-    return Tables(target, time, heat, PROBABILITIES, programmed, change, quantiles, mean, sigma, correlation)
+        correlation[0, i] = score_correlation(drawn)
+    return Tables(target, time, heat, PROBABILITIES, levels, programmed, change, quantiles, mean, sigma, correlation)
+
+
+def _levels(programmed: Array) -> Array:
+    """Return levels, even in √G, over all that may be programmed."""
+    low, high = float(programmed.min()), float(programmed.max())
+    return np.linspace(np.sqrt(low), np.sqrt(high), _LEVELS) ** 2 if high > low else np.array([low])
 
 
 def _normal_weights(scores: Array) -> Array:
@@ -167,7 +176,7 @@ def _weighted_quantiles(values: Array, weight: Array) -> Array:
     return np.interp(PROBABILITIES, middle, values[order])
 
 
-def _score_correlation(drawn: Array) -> Array:
+def score_correlation(drawn: Array) -> Array:
     """Return the correlation between the normal scores of rows (time, cell)."""
     ranks = (np.argsort(np.argsort(drawn, axis=1), axis=1) + 0.5) / drawn.shape[1]
     return np.atleast_2d(np.corrcoef(ndtri(ranks)))

@@ -23,10 +23,10 @@ SCHEMA = 1
 MAX_VALUES = 50_000_000
 """Largest dataset that is read; a larger one is refused before memory is asked for it."""
 
-_AXES = ("target_S", "time_s", "temperature_K", "probability")
+_AXES = ("target_S", "time_s", "temperature_K", "probability", "level_S")
 _TABLES = {
     "programmed_S": ("target", "probability"),
-    "change": ("temperature", "target", "time", "probability"),
+    "change": ("temperature", "level", "time", "probability"),
     "quantiles_S": ("temperature", "target", "time", "probability"),
     "mean_S": ("temperature", "target", "time"),
     "sigma_S": ("temperature", "target", "time"),
@@ -51,6 +51,7 @@ def save_profile(profile: VariationProfile, path: str | os.PathLike[str]) -> Non
         file.attrs["technology"] = profile.technology
         file.attrs["coordinate"] = profile.coordinate.kind
         file.attrs["floor_S"] = profile.coordinate.floor_S
+        file.attrs["level_is_programmed"] = profile.level_is_programmed
         file.attrs["sigma_ref"] = "absolute"
         for name in _AXES:
             file[f"/axes/{name}"] = getattr(profile.tables, name)
@@ -119,6 +120,7 @@ def _read(file: h5py.File, path: Any) -> VariationProfile:
         technology=str(file.attrs["technology"]),
         tables=tables,
         coordinate=Coordinate(str(file.attrs["coordinate"]), float(file.attrs["floor_S"])),
+        level_is_programmed=bool(file.attrs["level_is_programmed"]),
         history=history,
         extras=extras,
         read_noise_S=_dataset(file, "/read_noise/sigma_S", path) if "/read_noise/sigma_S" in file else None,

@@ -37,9 +37,11 @@ class Tables:
         Times since programming [s]; the first is that of the programmed conductance.
     temperature_K : ndarray (temperature,)
     probability : ndarray (probability,)
+    level_S : ndarray (level,)
+        Conductances that changes are tabulated for [S]: the targets, or where a cell may stand as programmed.
     programmed_S : ndarray (target, probability)
         Quantiles of the conductance as programmed [S].
-    change : ndarray (temperature, target, time, probability)
+    change : ndarray (temperature, level, time, probability)
         Quantiles of the change of the profile's `coordinate` since programming.
     quantiles_S : ndarray (temperature, target, time, probability)
         Quantiles of the conductance itself [S].
@@ -53,6 +55,7 @@ class Tables:
     time_s: Array
     temperature_K: Array
     probability: Array
+    level_S: Array
     programmed_S: Array
     change: Array
     quantiles_S: Array
@@ -71,6 +74,8 @@ class VariationProfile:
     tables : Tables
     coordinate : Coordinate
         Where changes add to the programmed conductance.
+    level_is_programmed : bool
+        Whether a cell's change depends on where it stands as programmed, or on its target.
     history : History
         Joint law of a cell's scores over time.
     extras : mapping of str to Extra
@@ -93,6 +98,7 @@ class VariationProfile:
     technology: str
     tables: Tables
     coordinate: Coordinate
+    level_is_programmed: bool
     history: History
     basis: Mapping[str, str]
     validity: Mapping[str, Any]
@@ -116,9 +122,17 @@ class VariationProfile:
 
     @property
     def time_range_s(self) -> tuple[float, float]:
-        """First time after programming, and last, in the tables [s]."""
-        later = self.tables.time_s[1:]
-        return (float(later[0]), float(later[-1])) if later.size else (self.first_time_s, self.first_time_s)
+        """First and last time between which the tables are interpolated [s].
+
+        A power law starts at its t0; after a first read at 0 nothing is known before the first time of the tables.
+        """
+        times = self._interpolated
+        return float(self.tables.time_s[times][0]), float(self.tables.time_s[-1])
+
+    @property
+    def _interpolated(self) -> slice:
+        """Return which of the table's times lie on the axis of ln t."""
+        return slice(0 if self.first_time_s > 0 or self.tables.time_s.size == 1 else 1, None)
 
     def sample(
         self,
@@ -169,7 +183,8 @@ class VariationProfile:
         check_levels(self, cells)
         check_times(self, when, extrapolate)
         flat = cells.ravel()
-        programmed, level = self.program(flat, rng, extras=extras)
+        programmed = self.program(flat, rng, extras=extras)
+        level = self.level(programmed, flat)
         later = when != self.first_time_s
         out = np.broadcast_to(programmed, (when.size, flat.size)).copy()
         scores = self.history.scores(when[later], flat.size, rng)
@@ -177,30 +192,30 @@ class VariationProfile:
             out[i] = self.at(programmed, level, when[i], z, temperature)
         return out.reshape(when.size, *cells.shape)
 
-    def program(self, targets_S: Array, rng: np.random.Generator, *, extras: bool = True) -> tuple[Array, Array]:
-        """Draw conductances right after programming, and the level whose changes each cell follows.
-
-        Cells of the extra populations replace regular ones by their shares and change as the highest target does.
-
-        Returns
-        -------
-        tuple of ndarray (n,)
-            Programmed conductance [S]; level [S].
-        """
+    def program(self, targets_S: Array, rng: np.random.Generator, *, extras: bool = True) -> Array:
+        """Draw conductances [S] right after programming; cells of the extra populations replace regular ones."""
         tables = self.tables
         z = rng.standard_normal(targets_S.size)
-        programmed = _look_up(tables.programmed_S, tables.target_S, tables.probability, targets_S, z)
-        level = targets_S.copy()
+        programmed = look_up(tables.programmed_S, tables.target_S, tables.probability, targets_S, z)
         if not extras:
-            return programmed, level
+            return programmed
         lot, place, low = rng.random(z.size), rng.random(z.size), 0.0
         for extra in self.extras.values():
             mine = (lot >= low) & (lot < low + extra.weight)
             low += extra.weight
             if extra.quantiles_S.size:
                 programmed[mine] = np.interp(place[mine], np.linspace(0, 1, extra.quantiles_S.size), extra.quantiles_S)
-                level[mine] = tables.target_S[-1]
-        return programmed, level
+        return programmed
+
+    def level(self, programmed_S: Array, targets_S: Array) -> Array:
+        """Return the level [S] whose changes each cell follows: the nearest tabulated.
+
+        A cell programmed beyond all levels, of an extra population, changes as the highest level does.
+        """
+        levels = self.tables.level_S
+        astray = programmed_S > self.tables.programmed_S[-1, -1]
+        wanted = np.where(astray | self.level_is_programmed, programmed_S, targets_S)
+        return np.clip(wanted, levels[0], levels[-1])
 
     def at(
         self, programmed_S: Array, level_S: Array, time_s: float, z: Array, temperature: float | None = None
@@ -209,15 +224,19 @@ class VariationProfile:
 
         Changes are linear in level and score, and in ln t between the table's times.
         """
-        heat = self._temperature_index(temperature)
-        later = self.tables.time_s[1:]
-        position = np.interp(np.log(time_s), np.log(later), np.arange(later.size))
-        low = int(position)
-        high = min(low + 1, later.size - 1)
-        table = self.tables.change[heat, :, 1:]
-        mixed = table[:, low] + (position - low) * (table[:, high] - table[:, low])
-        change = _look_up(mixed, self.tables.target_S, self.tables.probability, level_S, z)
+        change = self.change_at(level_S, time_s, z, temperature)
         return self.coordinate.moved(programmed_S, change)
+
+    def change_at(self, level_S: Array, time_s: float, z: Array, temperature: float | None = None) -> Array:
+        """Return the change of the coordinate at one time, by level and score."""
+        heat = self._temperature_index(temperature)
+        times = self.tables.time_s[self._interpolated]
+        position = float(np.interp(np.log(time_s), np.log(times), np.arange(times.size)))
+        low = int(position)
+        high = min(low + 1, times.size - 1)
+        table = self.tables.change[heat, :, self._interpolated]
+        mixed = table[:, low] + (position - low) * (table[:, high] - table[:, low])
+        return look_up(mixed, self.tables.level_S, self.tables.probability, level_S, z)
 
     def _temperature_index(self, temperature: float | None) -> int:
         """Return the index of a temperature of the tables."""
@@ -233,7 +252,7 @@ class VariationProfile:
         return int(match[0])
 
 
-def _look_up(table: Array, axis_S: Array, probability: Array, targets_S: Array, z: Array) -> Array:
+def look_up(table: Array, axis_S: Array, probability: Array, targets_S: Array, z: Array) -> Array:
     """Interpolate a table (target, probability) at targets and normal scores; the outermost scores hold beyond it."""
     grid = ndtri(probability)
     column = np.clip(np.searchsorted(grid, z, side="right") - 1, 0, grid.size - 2)
