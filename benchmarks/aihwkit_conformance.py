@@ -76,7 +76,9 @@ def judge_card(name: str, times: list[float], rng: np.random.Generator) -> tuple
         with tempfile.TemporaryDirectory() as folder:
             export(whole, "aihwkit", folder)
             mixed = noise_model(folder)
-        cells = mixed.apply_programming_noise_to_conductance(torch.full((CELLS,), low * 1e6, dtype=torch.float64)).numpy()
+        cells = mixed.apply_programming_noise_to_conductance(
+            torch.full((CELLS,), low * 1e6, dtype=torch.float64)
+        ).numpy()
         share = sum(extra.weight for extra in whole.extras.values())
         astray = float(np.mean(cells > cells.min() + 3 * (high - low) * 1e6 / 31))
         z = abs(astray - share) / np.sqrt(share * (1 - share) / CELLS)

@@ -65,8 +65,8 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
         low, high = profile.time_range_s
         if t_inference > 0 and not low <= time <= high * (1 + 1e-9):
             raise BadInput(
-                f"time since programming must be 0 or lie within {low:g} … {high:g} s (got {time:g} s): build the profile "
-                "with the times you need"
+                f"time since programming must be 0 or lie within {low:g} … {high:g} s (got {time:g} s): "
+                "build the profile with the times you need"
             )
         level = profile.level(programmed, state[-1] * MICRO)
         now = programmed

@@ -11,7 +11,7 @@ from nvmphys.profile import VariationProfile, load_profile, save_profile
 
 NAME = "aihwkit"
 
-EXAMPLE = '''"""Program a layer with this profile's cells and read it later. Needs aihwkit and nvmphys in one environment."""
+EXAMPLE = '''"""Program a layer with this profile's cells and read it later. Needs aihwkit and nvmphys side by side."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
             LossRow("programmed conductance", "carried", 0.0, "zero weights stand at the profile's lowest target"),
             LossRow("conductance over time", "approximated", None, reconverted),
             LossRow("tails", "carried", 0.0, "quantile tables from 1e-5 to 1 - 1e-5"),
-            LossRow("histories", "carried", 0.0, "the state of each cell is kept as its drift coefficients"),
+            LossRow("histories", "carried", 0.0, "kept as drift coefficients; aihwkit 1.1.0 programs anew after load_state_dict"),
             LossRow(
                 "populations that do not follow the target",
                 "carried",
@@ -62,7 +62,12 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
             if known
             else LossRow("read noise", "dropped", None, "the profile does not know it apart from relaxation"),
             LossRow("drift exponents", "carried", 0.0, "as the change over time they cause"),
-            LossRow("array effects", "dropped", None, "aihwkit has its own IR-drop model; the profile's figures stay in profile.h5"),
+            LossRow(
+                "array effects",
+                "dropped",
+                None,
+                "aihwkit has its own IR-drop model; the profile's figures stay in profile.h5",
+            ),
             LossRow("basis, validity and provenance", "carried", 0.0, "profile.h5"),
         ),
     )

@@ -20,8 +20,8 @@ NAME = "csv"
 def write(profile: VariationProfile, folder: Path) -> LossReport:
     """Write `conductance.csv`, `correlation.csv`, `populations.csv` and `metadata.json`.
 
-    One row of `conductance.csv` is one temperature, target and time: mean, σ (absolute), σ of one read where it is known,
-    and quantiles `q_<probability>`, all in siemens; the first time is as programmed.
+    One row of `conductance.csv` is one temperature, target and time: mean, σ (absolute), σ of one read where known, and
+    quantiles `q_<probability>`, all in siemens; the first time is as programmed.
     """
     _save(conductance_table(profile), folder / "conductance.csv")
     _save(correlation_table(profile), folder / "correlation.csv")
@@ -46,9 +46,16 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
         NAME,
         (
             LossRow("programmed conductance", "carried", 0.0, "rows of the first time"),
-            LossRow("conductance over time", "carried", 0.0, "quantiles, mean and σ at the profile's times and targets"),
+            LossRow(
+                "conductance over time", "carried", 0.0, "quantiles, mean and σ at the profile's times and targets"
+            ),
             LossRow("tails", "carried", 0.0, "quantiles from 1e-5 to 1 - 1e-5"),
-            LossRow("histories", "approximated", None, "correlations of normal scores only; the law of the path is not written"),
+            LossRow(
+                "histories",
+                "approximated",
+                None,
+                "correlations of normal scores only; the law of the path is not written",
+            ),
             LossRow("populations that do not follow the target", "carried", 0.0, "populations.csv"),
             LossRow("read noise", "carried", 0.0, "read_noise_S")
             if known
@@ -90,7 +97,7 @@ def correlation_table(profile: VariationProfile) -> pd.DataFrame:
 
 
 def populations_table(profile: VariationProfile) -> pd.DataFrame:
-    """Return the populations that do not follow the target: share, its interval, and conductances of equal probability."""
+    """Return the populations that do not follow the target: share, interval, conductances of equal probability."""
     rows = [
         {"population": name, "weight": e.weight, "low": e.interval[0], "high": e.interval[1], "conductance_S": g}
         for name, e in profile.extras.items()
@@ -103,12 +110,18 @@ def read_back(folder: Path) -> dict[str, Any]:
     """Read an export back: the three tables by name, and the metadata."""
     try:
         tables: dict[str, Any] = {
-            name: pd.read_csv(folder / f"{name}.csv", float_precision="round_trip")
+            name: _load(folder / f"{name}.csv")
             for name in ("conductance", "correlation", "populations")
         }
         return tables | {"metadata": json.loads((folder / "metadata.json").read_text(encoding="utf-8"))}
     except (OSError, ValueError) as error:
         raise BadInput(f"{folder}: not a CSV export ({error})") from None
+
+
+def _load(path: Path) -> pd.DataFrame:
+    """Read a table with every number to its last digit."""
+    table = pd.read_csv(path, dtype=str)
+    return table.apply(lambda column: column if column.name == "population" else column.map(float))
 
 
 def _save(table: pd.DataFrame, path: Path) -> None:

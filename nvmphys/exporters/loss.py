@@ -56,7 +56,9 @@ class LossReport:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `loss_report.json` into a folder."""
         with replacing(Path(folder) / FILE) as part:
-            part.write_text(json.dumps({"consumer": self.consumer, "rows": self.as_dicts()}, indent=2), encoding="utf-8")
+            part.write_text(
+                json.dumps({"consumer": self.consumer, "rows": self.as_dicts()}, indent=2), encoding="utf-8"
+            )
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> LossReport:
