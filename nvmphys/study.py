@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nvmphys.cards import load_card, save_card
-from nvmphys.crossbar import Crossbar, Validation, matvec_error, validate
+from nvmphys.crossbar import Crossbar, validate
 from nvmphys.errors import BadInput, MissingTool, unknown_name
 from nvmphys.exporters import consumers, export
 from nvmphys.fit import FitResult, fit
@@ -23,7 +23,7 @@ from nvmphys.measurement import list_sources, load_source, read
 from nvmphys.population import draw_cells, law_of
 from nvmphys.profile import VariationProfile, build_profile, save_profile
 from nvmphys.records import Measurement, ModelCard
-from nvmphys.report import ArrayStudy, StudyContents, summarise_fit, write_report
+from nvmphys.report import ArraySummary, StudyContents, summarise_array, summarise_fit, write_report
 from nvmphys.tomlfile import checked, read_toml
 
 Tell = Callable[[str], None]
@@ -182,8 +182,7 @@ def run_study(
         versions=versions(),
     )
     report = write_report(contents, out)
-    validation = array.validation
-    return Outcome(report, None if validation is None or not validation.checked else validation.passed)
+    return Outcome(report, array.passed if array.checked else None)
 
 
 def _read(data: Data, base: Path) -> list[Measurement]:
@@ -228,29 +227,28 @@ def draw_array(card: ModelCard, array: Array, rng: np.random.Generator) -> tuple
     return crossbar, np.full(array.size[0], array.v_read_V)
 
 
-def _array(array: Array, card: ModelCard, rng: np.random.Generator) -> ArrayStudy:
+def _array(array: Array, card: ModelCard, rng: np.random.Generator) -> ArraySummary:
     """Solve the crossbar, with ngspice as the judge where it is found."""
     crossbar, v = draw_array(card, array, rng)
     reason = ""
     try:
-        validation: Validation = validate(crossbar, v)
+        validation = validate(crossbar, v)
     except MissingTool as error:
         validation, reason = validate(crossbar, v, backend="nodal"), str(error)
-    return ArrayStudy(crossbar, v, validation, reason, matvec_error(crossbar, v), max(array.time_s, 0.0))
+    return summarise_array(crossbar, v, validation, reason, max(array.time_s, law_of(card).first_time_s))
 
 
-def _profile(axes: Tables, card: ModelCard, array: ArrayStudy, rng: np.random.Generator) -> VariationProfile:
+def _profile(axes: Tables, card: ModelCard, array: ArraySummary, rng: np.random.Generator) -> VariationProfile:
     """Build the profile, with what the crossbar adds."""
     low, high = law_of(card).level_range_S
     targets = np.linspace(low, high, 32) if axes.targets_S is None else np.array(axes.targets_S)
     section = {
-        "size": list(array.crossbar.shape),
-        "r_word_line_ohm": array.crossbar.r_word_line_ohm,
-        "r_driver_ohm": array.crossbar.r_driver_ohm,
-        "r_sense_ohm": array.crossbar.r_sense_ohm,
-        "error_mean_of_full_scale": float(np.mean(array.matvec.error)),
-        "error_sigma_of_full_scale": float(np.std(array.matvec.error)),
-        "spice": str(array.validation),
+        "size": list(array.conductance_S.shape),
+        "resistance_ohm": array.resistance_ohm,
+        "error_mean_of_full_scale": float(np.mean(array.error)),
+        "error_sigma_of_full_scale": float(np.std(array.error)),
+        "spice_checked": array.checked,
+        "spice": array.verdict,
     }
     return build_profile(
         card, targets, axes.times_s, axes.temperatures_K, array=section, rng=rng, extrapolate=axes.extrapolate

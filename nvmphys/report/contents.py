@@ -1,97 +1,308 @@
-"""What a run of a study made and its report shows, kept in a folder so that the report can be written again."""
+"""What a run of a study leaves for its report: plain numbers, kept beside the card and the profile."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from nvmphys.cards import load_card, save_card
-from nvmphys.crossbar import Crossbar, MatvecError, Validation
-from nvmphys.profile import VariationProfile, load_profile, save_profile
+from nvmphys.cards import load_card
+from nvmphys.crossbar import Crossbar, Validation, matvec_error
+from nvmphys.errors import BadInput
+from nvmphys.files import replacing
+from nvmphys.fit import FitResult
+from nvmphys.fit.cells import Cells
+from nvmphys.population.relaxation import EXTRAPOLATIONS, RelaxationLaw
+from nvmphys.profile import VariationProfile, load_profile
 from nvmphys.records import ModelCard
-from nvmphys.report.archive import read_record, write_record
-from nvmphys.report.fitted import FitSummary
 
-CARD, PROFILE, RESULTS = "card.toml", "profile.h5", "results.h5"
+Array = NDArray[np.float64]
+
+PROBABILITIES = np.array([0.005, 0.02, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.98, 0.995])
+"""Probabilities of the measured quantiles that the report draws."""
+SCORES = ndtri(PROBABILITIES)
+_SHOWN = 4
+_NUMBERS, _TEXTS = "results.npz", "results.json"
 
 
-@dataclass(frozen=True, eq=False)
-class ArrayStudy:
-    """A crossbar of cells drawn from the card, solved and checked.
+@dataclass(frozen=True)
+class FitSummary:
+    """What the report draws about a fit of cells over time.
 
     Attributes
     ----------
-    crossbar : Crossbar
-    v : ndarray (word_line,)
-        Voltages at the drivers [V].
-    validation : Validation
-        The nodal solution, and its comparison with ngspice where that was made.
-    reason : str
-        Why no SPICE check was made; empty where one was.
-    matvec : MatvecError
+    left_out_what, message : str
+        Which data the judged fit had not seen; how the optimisation ended.
+    n_devices : int
+    time_s, level_S : ndarray
+        Nominal times [s]; middles of the levels [S].
+    count, sigma_S : ndarray (level, time)
+        Cells read, σ of their change [S].
+    measured_S, fitted_S : ndarray (level, time, probability)
+        Quantiles of the change at `PROBABILITIES`, of all cells and of the law [S].
+    left_out_level : ndarray of int
+        Indices of the levels that have left-out cells.
+    left_out_S : ndarray (left-out level, time, probability)
+        Quantiles of the conductance of left-out cells [S].
+    pit : ndarray
+        Probability integral transforms of all left-out reads.
+    coverage : ndarray (time + 1, 3)
+        Coverage of the 50, 90, 99 % intervals at each time; the last row pooled.
+    ratio : ndarray (level, time)
+        Wasserstein distance over its limit; NaN where not judged.
+    beyond_s : ndarray (ahead,)
+        Times beyond the last [s].
+    candidates_S : ndarray (law, left-out level, ahead, 2)
+        5 and 95 % quantiles of conductance by every candidate law of the spread [S].
+    outlook : list of mappings
+        The test of the extrapolation: law, group, coverage, error of σ.
+    outlook_from_s, outlook_to_s : float
+    """
+
+    left_out_what: str
+    message: str
+    n_devices: int
+    time_s: Array
+    level_S: Array
+    count: Array
+    sigma_S: Array
+    measured_S: Array
+    fitted_S: Array
+    left_out_level: Array
+    left_out_S: Array
+    pit: Array
+    coverage: Array
+    ratio: Array
+    beyond_s: Array
+    candidates_S: Array
+    outlook: list[dict[str, Any]]
+    outlook_from_s: float
+    outlook_to_s: float
+
+
+@dataclass(frozen=True)
+class ArraySummary:
+    """What the report draws about the crossbar.
+
+    Attributes
+    ----------
     time_s : float
-        Time since programming at which the cells were drawn [s].
+        Time since programming of its cells [s].
+    resistance_ohm : mapping
+        `wire`, `driver`, `sense` [ohm].
+    v_read_V : float
+    conductance_S, ir_drop : ndarray (word_line, bit_line)
+        Cells [S]; share of the line's voltage that is lost before the cell [1].
+    current_A, spice_A : ndarray (bit_line,)
+        Output currents of the nodal solver and of ngspice [A]; the latter empty when it was not run.
+    error : ndarray (bit_line,)
+        Output current less the ideal one, as share of full scale [1].
+    verdict : str
+        The comparison in one line, or why no SPICE check was made.
+    checked, passed : bool
     """
 
-    crossbar: Crossbar
-    v: np.ndarray
-    validation: Validation
-    reason: str
-    matvec: MatvecError
     time_s: float
+    resistance_ohm: dict[str, float]
+    v_read_V: float
+    conductance_S: Array
+    ir_drop: Array
+    current_A: Array
+    spice_A: Array
+    error: Array
+    verdict: str
+    checked: bool
+    passed: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class StudyContents:
-    """Everything that a report shows.
-
-    Attributes
-    ----------
-    title : str
-    study_text : str
-        The study file as it was run.
-    card : ModelCard
-    fit : FitSummary or None
-        None when the card was taken as it is.
-    profile : VariationProfile
-    array : ArrayStudy
-    exports : mapping of str to rows
-        For each consumer what it carries: property, status, max_error, reason.
-    seconds : float
-        Wall time of the run [s].
-    versions : mapping of str to str
-    """
+    """Everything a report shows."""
 
     title: str
     study_text: str
     card: ModelCard
-    fit: FitSummary | None
     profile: VariationProfile
-    array: ArrayStudy
-    exports: Mapping[str, Any]
+    fit: FitSummary | None
+    array: ArraySummary
+    exports: Mapping[str, list[dict[str, Any]]]
     seconds: float
     versions: Mapping[str, str]
 
 
-def save(contents: StudyContents, folder: str | os.PathLike[str]) -> None:
-    """Write `card.toml`, `profile.h5` and `results.h5` into a folder; each file is whole or the old one."""
-    save_card(contents.card, Path(folder) / CARD)
-    save_profile(contents.profile, Path(folder) / PROFILE)
-    write_record(contents, Path(folder) / RESULTS, omit=("card", "profile"))
+def summarise_array(
+    crossbar: Crossbar, v: Array, validation: Validation, not_checked: str, time_s: float
+) -> ArraySummary:
+    """Keep of a solved and checked crossbar what the report draws."""
+    spice = validation.spice
+    return ArraySummary(
+        time_s=time_s,
+        resistance_ohm={
+            "wire": float(np.mean(crossbar.r_word_line_ohm)),
+            "driver": float(np.mean(crossbar.r_driver_ohm)),
+            "sense": float(np.mean(crossbar.r_sense_ohm)),
+        },
+        v_read_V=float(np.max(v)),
+        conductance_S=crossbar.conductance_S,
+        ir_drop=validation.nodal.ir_drop_fraction,
+        current_A=validation.nodal.current_A,
+        spice_A=np.empty(0) if spice is None else spice.solution.current_A,
+        error=np.ravel(matvec_error(crossbar, v).error),
+        verdict=not_checked if spice is None else str(validation),
+        checked=validation.checked,
+        passed=validation.passed,
+    )
 
 
-def load(folder: str | os.PathLike[str]) -> StudyContents:
-    """Read what :func:`save` wrote.
+def summarise_fit(result: FitResult, cells: Cells) -> FitSummary:
+    """Keep of a fit what the report draws.
+
+    Parameters
+    ----------
+    result : FitResult
+        Of a law of change over time.
+    cells : Cells
+        The histories fitted to.
+    """
+    law = result.law
+    assert isinstance(law, RelaxationLaw)
+    n_levels, times = cells.edges_S.size - 1, cells.nominal_s
+    level_S = 0.5 * (cells.edges_S[:-1] + cells.edges_S[1:])
+    counted = [cells[cells.level == i] for i in range(n_levels)]
+    count = np.array([np.isfinite(c.change_S).sum(axis=0) for c in counted], dtype=float)
+    measured = np.array([_quantiles(c.change_S) for c in counted])
+    sigma = np.array([_sigma(c.change_S) for c in counted])
+    fitted = np.array(
+        [[law.change_S(np.full(SCORES.size, g), float(t), SCORES) for t in _inside(law, times)] for g in level_S]
+    )
+    unseen, judged = result.left_out_cells, result.left_out
+    shown = _spread(np.unique(unseen.level) if unseen is not None else np.arange(n_levels))
+    groups = [unseen[unseen.level == i] if unseen is not None else counted[i] for i in shown]
+    left_out = np.array([_quantiles(c.first_S[:, None] + c.change_S) for c in groups])
+    beyond = law.time_range_s[1] * np.geomspace(1, 1e3, 13)
+    ratio = np.full((n_levels, times.size), np.nan)
+    coverage = np.full((times.size + 1, 3), np.nan)
+    if judged is not None:
+        for row in judged.table.itertuples():
+            ratio[int(row.level), int(np.argmin(np.abs(times - row.time_s)))] = row.distance_S / row.limit_S
+        for j, p in enumerate((0.5, 0.9, 0.99)):
+            coverage[:-1, j], coverage[-1, j] = judged.coverage_by_time(p), judged.coverage(p)
+    outlook = result.outlook
+    return FitSummary(
+        left_out_what=result.left_out_what,
+        message=result.convergence.message,
+        n_devices=result.n_devices,
+        time_s=times,
+        level_S=level_S,
+        count=count,
+        sigma_S=sigma,
+        measured_S=measured,
+        fitted_S=fitted,
+        left_out_level=shown.astype(float),
+        left_out_S=left_out,
+        pit=np.empty(0) if judged is None else judged.pit[np.isfinite(judged.pit)],
+        coverage=coverage,
+        ratio=ratio,
+        beyond_s=beyond,
+        candidates_S=np.array([_candidate(law, name, level_S[shown], beyond) for name in EXTRAPOLATIONS]),
+        outlook=[] if outlook is None else [{str(k): v for k, v in row.items()} for row in outlook.table.to_dict("records")],
+        outlook_from_s=float("nan") if outlook is None else outlook.fitted_to_s,
+        outlook_to_s=float("nan") if outlook is None else outlook.predicted_s,
+    )
+
+
+def _inside(law: RelaxationLaw, times: Array) -> Array:
+    """Return times held inside the law's nodes."""
+    return np.clip(times, *law.time_range_s)
+
+
+def _spread(levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Choose a few levels, spread over the range."""
+    return levels[np.unique(np.linspace(0, levels.size - 1, _SHOWN).round().astype(int))]
+
+
+def _quantiles(values: Array) -> Array:
+    """Return quantiles (time, probability) of the finite values of each column; NaN where fewer than five."""
+    columns = [c[np.isfinite(c)] for c in values.T]
+    empty = np.full(PROBABILITIES.size, np.nan)
+    return np.array([np.quantile(c, PROBABILITIES) if c.size >= 5 else empty for c in columns])
+
+
+def _sigma(values: Array) -> Array:
+    """Return σ of the finite values of each column; NaN where fewer than five."""
+    columns = [c[np.isfinite(c)] for c in values.T]
+    return np.array([np.std(c, ddof=1) if c.size >= 5 else np.nan for c in columns])
+
+
+def _candidate(law: RelaxationLaw, name: str, level_S: Array, beyond: Array) -> Array:
+    """Return 5 and 95 % quantiles of conductance (level, time, 2) by one candidate law of the spread."""
+    other = replace(law, extrapolation=name)
+    z = np.array([-1.6448536, 1.6448536])
+    return np.array([[g + other.change_S(np.full(2, g), float(t), z, extrapolate=True) for t in beyond] for g in level_S])
+
+
+def save_contents(contents: StudyContents, folder: str | os.PathLike[str]) -> None:
+    """Write `results.npz` and `results.json`; card and profile are written by their own functions."""
+    arrays: dict[str, Array] = {}
+    plain: dict[str, Any] = {
+        "title": contents.title,
+        "study_text": contents.study_text,
+        "exports": dict(contents.exports),
+        "seconds": contents.seconds,
+        "versions": dict(contents.versions),
+    }
+    for part in ("fit", "array"):
+        record = getattr(contents, part)
+        plain[part] = None if record is None else {}
+        for field in fields(record) if record is not None else ():
+            value = getattr(record, field.name)
+            if isinstance(value, np.ndarray):
+                arrays[f"{part}.{field.name}"] = value
+            else:
+                plain[part][field.name] = value
+    with replacing(Path(folder) / _NUMBERS) as file, open(file, "wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+    with replacing(Path(folder) / _TEXTS) as file:
+        file.write_text(json.dumps(plain, indent=1), encoding="utf-8")
+
+
+def load_contents(folder: str | os.PathLike[str]) -> StudyContents:
+    """Read what a run left in its folder.
 
     Raises
     ------
     BadInput
-        A file is missing or not whole; the message names it.
+        The folder is not that of a finished run.
     """
-    card, profile = load_card(Path(folder) / CARD), load_profile(Path(folder) / PROFILE)
-    return read_record(StudyContents, Path(folder) / RESULTS, card=card, profile=profile)
+    base = Path(folder)
+    try:
+        plain = json.loads((base / _TEXTS).read_text(encoding="utf-8"))
+        with np.load(base / _NUMBERS, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        parts = {
+            name: {key.split(".")[1]: value for key, value in arrays.items() if key.startswith(f"{name}.")} | plain[name]
+            for name in ("fit", "array")
+            if plain[name] is not None
+        }
+        return StudyContents(
+            title=plain["title"],
+            study_text=plain["study_text"],
+            card=load_card(base / "card.toml"),
+            profile=load_profile(base / "profile.h5"),
+            fit=FitSummary(**parts["fit"]) if "fit" in parts else None,
+            array=ArraySummary(**parts["array"]),
+            exports=plain["exports"],
+            seconds=plain["seconds"],
+            versions=plain["versions"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{folder}: not the folder of a finished run ({error}): run `nvmphys run STUDY -o {folder}`") from None

@@ -1,0 +1,184 @@
+"""The report as one HTML file with its pictures inside."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from matplotlib.figure import Figure
+
+from nvmphys.files import replacing
+from nvmphys.population import law_of
+from nvmphys.report import plots
+from nvmphys.report.contents import FitSummary, StudyContents, load_contents, save_contents
+
+REPORT = "report.html"
+_DPI = 110
+_SEED = 1
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with the section it belongs to and the words under it."""
+
+    section: str
+    figure: Figure
+    caption: str
+
+
+def write_report(contents: StudyContents, folder: str | os.PathLike[str]) -> Path:
+    """Write `report.html` and the numbers behind it; card and profile must be in the folder already.
+
+    Returns
+    -------
+    Path
+        Of the report.
+    """
+    save_contents(contents, folder)
+    path = Path(folder) / REPORT
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("nvmphys.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    drawn = [{"section": p.section, "png": _png(p.figure), "caption": p.caption} for p in pictures(contents)]
+    text = environment.get_template("report.html.j2").render(
+        c=contents, card=contents.card, pictures=drawn, parameters=list(parameter_tables(contents)), sci=_digits
+    )
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path
+
+
+def render_folder(folder: str | os.PathLike[str]) -> Path:
+    """Write the report of an earlier run again, from what it left in its folder."""
+    return write_report(load_contents(folder), folder)
+
+
+def pictures(contents: StudyContents) -> Iterator[Picture]:
+    """Draw everything the report shows, in its order."""
+    if contents.fit is not None:
+        yield from _fit_pictures(contents.fit)
+    yield from _time_pictures(contents)
+    yield from _profile_pictures(contents)
+    yield from _array_pictures(contents)
+
+
+def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=_DPI)
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _fit_pictures(fit: FitSummary) -> Iterator[Picture]:
+    """Data under the fit, residuals, and the judgement on left-out data."""
+    figure, axes = _figure(2, 3, 10.5, 6)
+    chosen = np.unique(np.linspace(0, fit.level_S.size - 1, 6).round().astype(int))
+    for ax, level in zip(axes.flat, chosen, strict=False):
+        plots.changes_on_probit(ax, fit, int(level))
+    for ax in list(axes.flat)[chosen.size :]:
+        ax.remove()
+    axes[0, 0].legend(fontsize=7, title="after", title_fontsize=7, loc="lower right")
+    words = "Quantiles (0.5 to 99.5 %) of the measured change since the first read (circles) under the fitted law (lines)."
+    yield Picture("fit", figure, words)
+
+    figure, axes = _figure(1, 3, 10.5, 3.2)
+    for ax, index, name in zip(axes.flat, (2, 6, 10), ("5 %", "50 %", "95 %"), strict=True):
+        plots.residuals(ax, fit, index, name)
+    axes[0, 0].legend(fontsize=7, title="after", title_fontsize=7, ncols=2)
+    yield Picture("fit", figure, "Residuals: measured less fitted quantile of the change, all levels.")
+
+    if fit.pit.size:
+        figure, axes = _figure(1, 2, 10.5, 3.4)
+        plots.pit_histogram(axes[0, 0], fit.pit)
+        image = plots.distance_map(axes[0, 1], fit)
+        figure.colorbar(image, ax=axes[0, 1], label="distance / limit [1]")
+        yield Picture("left out", figure, f"Judged on data that the fit had not seen: {fit.left_out_what}.")
+
+
+def _time_pictures(contents: StudyContents) -> Iterator[Picture]:
+    """Conductance against log time, with left-out quantiles where there are any."""
+    law, fit, rng = law_of(contents.card), contents.fit, np.random.default_rng(_SEED)
+    low, high = law.level_range_S
+    targets = np.linspace(low, high, 6)[1:-1] if fit is None else fit.level_S[fit.left_out_level.astype(int)]
+    ahead = law.time_range_s[1] if fit is None else float(fit.beyond_s[-1])
+    last = max(float(contents.profile.tables.time_s[-1]), ahead)
+    figure, axes = _figure(2, 2, 10.5, 6.6)
+    for i, (ax, target) in enumerate(zip(axes.flat, targets, strict=False)):
+        plots.conductance_over_time(ax, law, float(np.clip(target, low, high)), last, rng)
+        if fit is not None:
+            plots.left_out_over_time(ax, fit, i)
+    for ax in list(axes.flat)[len(targets) :]:
+        ax.remove()
+    words = "Predicted bands of conductance against time; what lies beyond the time known is shaded and extrapolated."
+    if fit is not None:
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
+        words += " Points: quantiles (0.5, 5, 25, 50, 75, 95, 99.5 %) of left-out data. Lines: candidate laws of the spread."
+    yield Picture("time", figure, words)
+
+
+def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
+    """Draw σ against target, histories, correlation, drift and read noise."""
+    profile, rng = contents.profile, np.random.default_rng(_SEED)
+    figure, axes = _figure(1, 2, 10.5, 3.8)
+    plots.sigma_over_target(axes[0, 0], profile, contents.fit)
+    middle = profile.tables.target_S.size // 2
+    image = plots.correlation_map(axes[0, 1], profile, middle)
+    figure.colorbar(image, ax=axes[0, 1], label="correlation [1]")
+    yield Picture("profile", figure, f"Basis of the conductance: {profile.basis['conductance']}. σ is absolute.")
+
+    extra = int(bool(profile.drift)) + int(profile.read_noise_S is not None)
+    figure, axes = _figure(1, 1 + extra, 10.5, 3.4)
+    plots.histories(axes[0, 0], profile, float(profile.tables.target_S[middle]), rng)
+    if profile.drift:
+        plots.drift_exponents(axes[0, 1], profile)
+    if profile.read_noise_S is not None:
+        plots.read_noise(axes[0, extra], profile)
+    yield Picture("profile", figure, f"Cells drawn from the profile. Basis of the histories: {profile.basis['history']}.")
+
+
+def _array_pictures(contents: StudyContents) -> Iterator[Picture]:
+    """IR drop, SPICE against nodal, matrix–vector error."""
+    figure, axes = _figure(1, 3, 10.5, 3.4)
+    image = plots.ir_drop_map(axes[0, 0], contents.array)
+    figure.colorbar(image, ax=axes[0, 0], label="IR drop [%]")
+    plots.spice_against_nodal(axes[0, 1], contents.array)
+    plots.matvec_errors(axes[0, 2], contents.array)
+    yield Picture("array", figure, contents.array.verdict)
+
+
+def parameter_tables(contents: StudyContents) -> Iterator[dict[str, Any]]:
+    """Lay out the card's values row by row, with half of the 90 % interval where there is one."""
+    card = contents.card
+    for name, value in card.values.items():
+        rows = np.atleast_2d(np.asarray(value, dtype=float))
+        half: Any = [[None] * rows.shape[1]] * rows.shape[0]
+        if name in card.intervals:
+            interval = card.intervals[name]
+            half = np.atleast_2d(np.asarray(interval["high"], float) - np.asarray(interval["low"], float)) / 2
+        yield {
+            "name": name,
+            "unit": card.units[name],
+            "basis": str(card.basis[name]),
+            "big": rows.size > 12,
+            "rows": [
+                [(_digits(v), None if h is None else f"{h:.2g}") for v, h in zip(row, spread, strict=True)]
+                for row, spread in zip(rows, half, strict=True)
+            ],
+        }
+
+
+def _digits(value: float) -> str:
+    """Return a number with four digits."""
+    return f"{value:.4g}"
+
+
+def _png(figure: Figure) -> str:
+    """Return a figure as base64 PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

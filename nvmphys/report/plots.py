@@ -1,0 +1,215 @@
+"""Plots of the report: axes in, axes out; conductance in µS, time in s."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from nvmphys.population import CellLaw, draw_cells
+from nvmphys.profile import VariationProfile
+from nvmphys.report.contents import SCORES, ArraySummary, FitSummary
+
+Array = NDArray[np.float64]
+
+MICRO = 1e6
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
+"""Colours that remain apart for colour-blind readers (Okabe & Ito)."""
+BANDS = ((0.005, 0.995, 0.15), (0.05, 0.95, 0.25), (0.25, 0.75, 0.45))
+CANDIDATE_STYLES = ("-", ":", "--", "-.")
+
+
+def changes_on_probit(ax: Axes, fit: FitSummary, level: int) -> Axes:
+    """Measured quantiles of the change at one level under the law, against the normal score."""
+    for k, time in enumerate(fit.time_s):
+        colour = COLOURS[k % len(COLOURS)]
+        ax.plot(fit.measured_S[level, k] * MICRO, SCORES, "o", ms=3.5, color=colour, mfc="none")
+        ax.plot(fit.fitted_S[level, k] * MICRO, SCORES, "-", lw=1.2, color=colour, label=f"{time:.2g} s")
+    ax.set_title(f"{fit.level_S[level] * MICRO:.2f} µS, {int(np.nanmax(fit.count[level]))} cells", fontsize=9)
+    ax.set(xlabel="change [µS]", ylabel="normal score", xscale="symlog")
+    ax.set_xscale("symlog", linthresh=1.0)
+    ax.grid(alpha=0.25)
+    return ax
+
+
+def residuals(ax: Axes, fit: FitSummary, index: int, name: str) -> Axes:
+    """Measured less fitted quantile against level, a line per time."""
+    for k, time in enumerate(fit.time_s):
+        gap = (fit.measured_S[:, k, index] - fit.fitted_S[:, k, index]) * MICRO
+        ax.plot(fit.level_S * MICRO, gap, "o-", ms=2.5, lw=0.8, color=COLOURS[k % len(COLOURS)], label=f"{time:.2g} s")
+    ax.axhline(0, color="0.4", lw=0.8)
+    ax.set(xlabel="first read [µS]", ylabel="measured - law [µS]")
+    ax.set_title(f"{name} quantile", fontsize=9)
+    ax.grid(alpha=0.25)
+    return ax
+
+
+def conductance_over_time(
+    ax: Axes, law: CellLaw, target_S: float, last_s: float, rng: np.random.Generator, cells: int = 4000
+) -> Axes:
+    """Predicted 50, 90 and 99 % bands against ln t; shaded beyond the time known."""
+    low, high = law.time_range_s
+    times = np.unique(np.concatenate([np.geomspace(low, high, 30), np.geomspace(high, max(last_s, high), 12)]))
+    drawn = draw_cells(law, np.full(cells, target_S), times, rng, extrapolate=True) * MICRO
+    for lower, upper, alpha in BANDS:
+        ax.fill_between(times, *np.quantile(drawn, [lower, upper], axis=1), color=COLOURS[0], alpha=alpha, lw=0)
+    ax.plot(times, np.median(drawn, axis=1), color=COLOURS[0], lw=1)
+    if last_s > high * 1.01:
+        ax.axvspan(high, last_s, color="0.85", zorder=0)
+        ax.text(high * 1.2, 0.02, "extrapolated", fontsize=7, rotation=90, va="bottom", transform=ax.get_xaxis_transform())
+    ax.set(xscale="log", xlabel="time since programming [s]", ylabel="conductance [µS]")
+    ax.set_title(f"{target_S * MICRO:.2f} µS: 50, 90, 99 % bands", fontsize=9)
+    return ax
+
+
+def left_out_over_time(ax: Axes, fit: FitSummary, row: int) -> Axes:
+    """Quantiles of left-out cells (1/2, 1/4–3/4, 5–95, 0.5–99.5 %) and the candidate laws beyond them."""
+    for index in (0, 2, 4, 6, 8, 10, 12):
+        label = "left-out cells" if index == 0 else None
+        ax.plot(fit.time_s, fit.left_out_S[row, :, index] * MICRO, "k.", ms=4, label=label)
+    names = ("σ² linear in ln t", "σ held", "σ linear in ln t", "power law")
+    low, high = ax.get_ylim()
+    for law, name in enumerate(names):
+        for side in (0, 1):
+            style = CANDIDATE_STYLES[law]
+            label = f"5–95 %: {name}" if side == 0 else None
+            ax.plot(fit.beyond_s, fit.candidates_S[law, row, :, side] * MICRO, style, color=COLOURS[4], lw=0.9, label=label)
+    ax.set_ylim(low, high + 0.15 * (high - low))
+    return ax
+
+
+def sigma_over_target(ax: Axes, profile: VariationProfile, fit: FitSummary | None) -> Axes:
+    """σ of the conductance (absolute) against the target, a line per time; measured σ of the change as circles."""
+    tables = profile.tables
+    marked = profile.validity.get("extrapolated", [False] * tables.time_s.size)
+    for k, time in enumerate(tables.time_s):
+        style = "--" if marked[k] else "-"
+        label = f"{time:g} s" + (" (extrapolated)" if marked[k] else "")
+        ax.plot(tables.target_S * MICRO, tables.sigma_S[0, :, k] * MICRO, style, color=COLOURS[k % len(COLOURS)], label=label)
+    if fit is not None:
+        for k, time in enumerate(fit.time_s):
+            match = np.flatnonzero(np.isclose(tables.time_s, time, rtol=0.2))
+            colour = COLOURS[match[0] % len(COLOURS)] if match.size else "0.55"
+            label = None if match.size else f"measured change, {time:.2g} s"
+            ax.plot(fit.level_S * MICRO, fit.sigma_S[:, k] * MICRO, "o", ms=3, mfc="none", color=colour, label=label)
+    top = ax.get_ylim()[1]
+    ax.set(xlabel="target conductance [µS]", ylabel="σ, absolute [µS]", ylim=(0, 1.35 * top))
+    ax.set_title("σ against target" + (" (circles: measured σ of the change)" if fit is not None else ""), fontsize=9)
+    ax.legend(fontsize=7, ncols=2, loc="upper left")
+    ax.grid(alpha=0.25)
+    return ax
+
+
+def pit_histogram(ax: Axes, pit: Array, bins: int = 20) -> Axes:
+    """Histogram of the probability integral transform, with the 95 % band of a perfect law."""
+    counts, edges = np.histogram(pit, bins=bins, range=(0, 1))
+    expected = pit.size / bins
+    low, high = binom.ppf([0.025, 0.975], pit.size, 1 / bins) / expected
+    ax.bar(edges[:-1], counts / expected, width=1 / bins, align="edge", color=COLOURS[5], edgecolor="white")
+    ax.axhspan(low, high, color="0.6", alpha=0.4, label="95 % band of a perfect law")
+    ax.set(xlabel="probability integral transform", ylabel="count / expected", ylim=(0, max(1.6, 1.1 * counts.max() / expected)))
+    ax.set_title(f"PIT of {pit.size:,} left-out reads", fontsize=9)
+    ax.legend(fontsize=7, loc="upper center")
+    return ax
+
+
+def distance_map(ax: Axes, fit: FitSummary) -> AxesImage:
+    """Wasserstein distance over its limit, level × time; above 1 the law and the left-out cells differ."""
+    judged = np.isfinite(fit.ratio).any(axis=1)
+    image = ax.imshow(fit.ratio[judged].T, aspect="auto", cmap="RdBu_r", vmin=0, vmax=2, origin="lower")
+    ax.set_yticks(range(fit.time_s.size), [f"{t:.2g} s" for t in fit.time_s])
+    ticks = np.unique(np.linspace(0, judged.sum() - 1, 8).astype(int))
+    ax.set_xticks(ticks, [f"{g:.1f}" for g in fit.level_S[judged][ticks] * MICRO])
+    ax.set(xlabel="first read [µS]", ylabel="time")
+    ax.set_title(f"Wasserstein distance / limit; ≤ 1 in {np.nanmean(fit.ratio <= 1):.0%} of groups judged", fontsize=9)
+    return image
+
+
+def histories(ax: Axes, profile: VariationProfile, target_S: float, rng: np.random.Generator, cells: int = 40) -> Axes:
+    """Paths of single cells drawn from the profile."""
+    low, high = profile.time_range_s
+    times = np.geomspace(low, high, 60)
+    paths = profile.sample(np.full(cells, target_S), times, rng, extras=False) * MICRO
+    ax.plot(times, paths, lw=0.7, alpha=0.7)
+    ax.set(xscale="log", xlabel="time since programming [s]", ylabel="conductance [µS]")
+    ax.set_title(f"{cells} cells programmed to {target_S * MICRO:.1f} µS: one cell, one history", fontsize=9)
+    return ax
+
+
+def correlation_map(ax: Axes, profile: VariationProfile, index: int) -> AxesImage:
+    """Correlation of a cell's normal scores between times."""
+    tables = profile.tables
+    matrix = tables.correlation[0, index]
+    image = ax.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
+    labels = [f"{t:g} s" for t in tables.time_s]
+    ax.set_xticks(range(len(labels)), labels, rotation=45, ha="right", fontsize=7)
+    ax.set_yticks(range(len(labels)), labels, fontsize=7)
+    for i, row in enumerate(matrix):
+        for j, value in enumerate(row):
+            ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if value > 0.6 else "black")
+    ax.set(xlabel="time", ylabel="time")
+    ax.set_title(f"correlation over time, {tables.target_S[index] * MICRO:.1f} µS", fontsize=9)
+    return image
+
+
+def drift_exponents(ax: Axes, profile: VariationProfile) -> Axes:
+    """Mean and σ of the drift exponent against the target."""
+    mean, sigma = np.asarray(profile.drift["nu_mean"]), np.asarray(profile.drift["nu_sigma"])
+    target = profile.tables.target_S * MICRO
+    ax.plot(target, mean, color=COLOURS[0], label="µ of ν")
+    ax.fill_between(target, np.maximum(mean - sigma, 0), mean + sigma, color=COLOURS[0], alpha=0.25, lw=0, label="± σ of ν")
+    ax.set(xlabel="target conductance [µS]", ylabel="drift exponent ν [1]", ylim=(0, None))
+    ax.set_title(f"G(t) = G(t0)·(t/t0)^-ν, t0 = {profile.drift['t0_s']:g} s", fontsize=9)
+    ax.legend(fontsize=7)
+    ax.grid(alpha=0.25)
+    return ax
+
+
+def read_noise(ax: Axes, profile: VariationProfile) -> Axes:
+    """σ of one read against the target, a line per time."""
+    assert profile.read_noise_S is not None
+    for k, time in enumerate(profile.tables.time_s):
+        colour = COLOURS[k % len(COLOURS)]
+        ax.plot(profile.tables.target_S * MICRO, profile.read_noise_S[:, k] * MICRO, color=colour, label=f"{time:g} s")
+    ax.set(xlabel="target conductance [µS]", ylabel="σ of one read, absolute [µS]", ylim=(0, None))
+    ax.set_title("Read noise at the mean conductance", fontsize=9)
+    ax.legend(fontsize=7)
+    ax.grid(alpha=0.25)
+    return ax
+
+
+def ir_drop_map(ax: Axes, array: ArraySummary) -> AxesImage:
+    """Share of the read voltage lost in wires, driver and sense amplifier, cell by cell."""
+    image = ax.imshow(array.ir_drop * 100, cmap="viridis", aspect="auto")
+    ax.set(xlabel="bit line", ylabel="word line")
+    ax.set_title(f"IR drop [%], cells {array.time_s:g} s after programming", fontsize=9)
+    return image
+
+
+def spice_against_nodal(ax: Axes, array: ArraySummary) -> Axes:
+    """Relative difference of output currents between ngspice and the nodal solver."""
+    if array.spice_A.size:
+        gap = np.abs(array.spice_A - array.current_A) / np.abs(array.current_A)
+        ax.semilogy(np.maximum(gap, 1e-17), "o", ms=3, color=COLOURS[0])
+        ax.axhline(1e-11, color=COLOURS[4], lw=1, label="tolerance")
+        ax.set_ylim(1e-17, 1e-9)
+        ax.legend(fontsize=7)
+        ax.set_title(f"ngspice against nodal, largest {gap.max():.1e}", fontsize=9)
+    else:
+        ax.plot(array.current_A * MICRO, "o", ms=3, color=COLOURS[0])
+        ax.set_title("SPICE check NOT made; nodal output currents [µA]", fontsize=9)
+    ax.set(xlabel="bit line", ylabel="relative difference [1]" if array.spice_A.size else "current [µA]")
+    ax.grid(alpha=0.25)
+    return ax
+
+
+def matvec_errors(ax: Axes, array: ArraySummary) -> Axes:
+    """Error of the matrix–vector product by the wires, output by output."""
+    ax.bar(np.arange(array.error.size), array.error * 100, color=COLOURS[1])
+    ax.set(xlabel="bit line (0 is nearest the drivers)", ylabel="error [% of full scale]")
+    mean, sigma = array.error.mean() * 100, array.error.std() * 100
+    ax.set_title(f"matrix–vector error {mean:.2f} ± {sigma:.2f} % of full scale", fontsize=9)
+    ax.grid(alpha=0.25, axis="y")
+    return ax
