@@ -71,7 +71,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _say(text: str) -> None:
-    _err.print(text, highlight=False, markup=False)
+    _err.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _measurements(data: list[str], columns: Path | None) -> list[nv.Measurement]:

@@ -96,7 +96,7 @@ def test_what_the_reader_left_out_is_said_on_stderr(tmp_path):
         (b"", "empty"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "PNG"),
         (b"device,time [s],G (parsec)\n1,0,2\n", "parsec"),
-        (b"device,G (uS)\n1,2\n", "time"),
+        (b"device,G (uS)\n1,2\n", "the experiment cannot be told"),
     ],
 )
 def test_a_bad_file_is_one_sentence_and_exit_code_2(tmp_path, content, words):

@@ -51,7 +51,7 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
             LossRow("programmed conductance", "carried", 0.0, "zero weights stand at the profile's lowest target"),
             LossRow("conductance over time", "approximated", None, reconverted),
             LossRow("tails", "carried", 0.0, "quantile tables from 1e-5 to 1 - 1e-5"),
-            LossRow("histories", "carried", 0.0, "kept as drift coefficients; aihwkit 1.1.0 programs anew after load_state_dict"),
+            LossRow("histories", "carried", 0.0, "as drift coefficients; aihwkit programs anew after load_state_dict"),
             LossRow(
                 "populations that do not follow the target",
                 "carried",

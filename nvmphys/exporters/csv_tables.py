@@ -110,8 +110,7 @@ def read_back(folder: Path) -> dict[str, Any]:
     """Read an export back: the three tables by name, and the metadata."""
     try:
         tables: dict[str, Any] = {
-            name: _load(folder / f"{name}.csv")
-            for name in ("conductance", "correlation", "populations")
+            name: _load(folder / f"{name}.csv") for name in ("conductance", "correlation", "populations")
         }
         return tables | {"metadata": json.loads((folder / "metadata.json").read_text(encoding="utf-8"))}
     except (OSError, ValueError) as error:

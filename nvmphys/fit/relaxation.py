@@ -392,6 +392,7 @@ def _result(
         [
             "read noise apart from relaxation: each time was read once, so the spread holds both",
             "temperature dependence: all reads are at one temperature",
+            "stuck cells: after one programming they cannot be told from quiet ones",
             f"times before {law.times_s[0]:.3g} s",
             f"times beyond {law.times_s[-1]:.3g} s, except by an assumed law of the spread",
         ],

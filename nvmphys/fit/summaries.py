@@ -47,15 +47,30 @@ def cells_of_summary(table: pd.DataFrame, rng: np.random.Generator) -> Cells:
                 m = int(rows.loc[time, "count"])
                 place = ndtri((np.arange(m) + 0.5) / m)
                 block[rng.permutation(n)[:m], k] = extended(place, scores, rows.loc[time, names].to_numpy(dtype=float))
-        level.append(np.full(n, i))
         low, high = bounds["level_low_S"].iloc[i], bounds["level_high_S"].iloc[i]
+        level.append(np.full(n, i))
         first.append(low + (high - low) * (rng.permutation(n) + 0.5) / n)
-        change.append(block)
+        change.append(np.stack([_none_negative(first[-1], column, rng) for column in block.T], axis=1))
     edges = np.append(bounds["level_low_S"].to_numpy(dtype=float), float(bounds["level_high_S"].iloc[-1]))
     moves = np.concatenate(change)
     when = np.where(np.isfinite(moves), times, np.nan)
     first_S = np.concatenate(first)
     return Cells(np.arange(first_S.size).astype(object), np.concatenate(level), edges, first_S, times, when, moves)
+
+
+def _none_negative(first_S: Array, change_S: Array, rng: np.random.Generator) -> Array:
+    """Exchange changes between cells until none falls below zero, as far as that goes."""
+    change = change_S.copy()
+    for _round in range(100):
+        fallen = np.flatnonzero(first_S + change < 0)
+        others = np.flatnonzero(first_S + change >= 0)
+        if fallen.size == 0 or others.size < fallen.size:
+            break
+        partner = rng.choice(others, fallen.size, replace=False)
+        better = (first_S[partner] + change[fallen] >= 0) & (first_S[fallen] + change[partner] >= 0)
+        one, other = fallen[better], partner[better]
+        change[one], change[other] = change[other], change[one]
+    return change
 
 
 def common_times(changes: pd.DataFrame) -> Array:

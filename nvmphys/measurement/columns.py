@@ -12,9 +12,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nvmphys.errors import BadInput, unknown_name
-from nvmphys.tomlfile import checked, read_toml
 from nvmphys.measurement.units import DIMENSIONS, SI_UNITS, Unit, may_name, understand, unit
 from nvmphys.records import EXPERIMENTS
+from nvmphys.tomlfile import checked, read_toml
 
 Columns = Mapping[str, Any] | str | os.PathLike[str] | None
 """A column map as a caller gives it: a mapping, the path of a TOML file, or nothing."""

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nvmphys.errors import BadInput, unknown_name
 from nvmphys.files import sha256, shipped
-from nvmphys.tomlfile import checked, read_toml
 from nvmphys.records import Source
+from nvmphys.tomlfile import checked, read_toml
 
 DATA = "data.csv"
 DESCRIPTION = "source.toml"

@@ -126,7 +126,8 @@ def _tables(
     for k, t in enumerate(time):
         if t != law.first_time_s:
             at = np.repeat(levels, scores.size)
-            change[0, :, k] = law.change(at, float(t), np.tile(scores, levels.size), extrapolate).reshape(levels.size, -1)
+            moved = law.change(at, float(t), np.tile(scores, levels.size), extrapolate)
+            change[0, :, k] = moved.reshape(levels.size, -1)
     shape = (1, target.size, time.size)
     quantiles = np.empty((*shape, scores.size))
     mean, sigma, correlation = np.empty(shape), np.empty(shape), np.empty((*shape, time.size))

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 PROBABILITIES = np.array([0.005, 0.02, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.98, 0.995])
 """Probabilities of the measured quantiles that the report draws."""
 SCORES = ndtri(PROBABILITIES)
+FINE_SCORES = np.linspace(-2.8, 2.8, 57)
+"""Normal scores at which the law is drawn as a line."""
 _SHOWN = 4
 _NUMBERS, _TEXTS = "results.npz", "results.json"
 
@@ -47,6 +49,8 @@ class FitSummary:
         Cells read, σ of their change [S].
     measured_S, fitted_S : ndarray (level, time, probability)
         Quantiles of the change at `PROBABILITIES`, of all cells and of the law [S].
+    line_S : ndarray (level, time, score)
+        The law's change at `FINE_SCORES` [S].
     left_out_level : ndarray of int
         Indices of the levels that have left-out cells.
     left_out_S : ndarray (left-out level, time, probability)
@@ -75,6 +79,7 @@ class FitSummary:
     sigma_S: Array
     measured_S: Array
     fitted_S: Array
+    line_S: Array
     left_out_level: Array
     left_out_S: Array
     pit: Array
@@ -179,9 +184,7 @@ def summarise_fit(result: FitResult, cells: Cells) -> FitSummary:
     count = np.array([np.isfinite(c.change_S).sum(axis=0) for c in counted], dtype=float)
     measured = np.array([_quantiles(c.change_S) for c in counted])
     sigma = np.array([_sigma(c.change_S) for c in counted])
-    fitted = np.array(
-        [[law.change_S(np.full(SCORES.size, g), float(t), SCORES) for t in _inside(law, times)] for g in level_S]
-    )
+    fitted, line = _fitted(law, level_S, times, SCORES), _fitted(law, level_S, times, FINE_SCORES)
     unseen, judged = result.left_out_cells, result.left_out
     shown = _spread(np.unique(unseen.level) if unseen is not None else np.arange(n_levels))
     groups = [unseen[unseen.level == i] if unseen is not None else counted[i] for i in shown]
@@ -190,8 +193,11 @@ def summarise_fit(result: FitResult, cells: Cells) -> FitSummary:
     ratio = np.full((n_levels, times.size), np.nan)
     coverage = np.full((times.size + 1, 3), np.nan)
     if judged is not None:
-        for row in judged.table.itertuples():
-            ratio[int(row.level), int(np.argmin(np.abs(times - row.time_s)))] = row.distance_S / row.limit_S
+        table = judged.table
+        column = np.abs(times - table["time_s"].to_numpy(dtype=float)[:, None]).argmin(axis=1)
+        ratio[table["level"].to_numpy(dtype=int), column] = (table["distance_S"] / table["limit_S"]).to_numpy(
+            dtype=float
+        )
         for j, p in enumerate((0.5, 0.9, 0.99)):
             coverage[:-1, j], coverage[-1, j] = judged.coverage_by_time(p), judged.coverage(p)
     outlook = result.outlook
@@ -205,6 +211,7 @@ def summarise_fit(result: FitResult, cells: Cells) -> FitSummary:
         sigma_S=sigma,
         measured_S=measured,
         fitted_S=fitted,
+        line_S=line,
         left_out_level=shown.astype(float),
         left_out_S=left_out,
         pit=np.empty(0) if judged is None else judged.pit[np.isfinite(judged.pit)],
@@ -212,15 +219,18 @@ def summarise_fit(result: FitResult, cells: Cells) -> FitSummary:
         ratio=ratio,
         beyond_s=beyond,
         candidates_S=np.array([_candidate(law, name, level_S[shown], beyond) for name in EXTRAPOLATIONS]),
-        outlook=[] if outlook is None else [{str(k): v for k, v in row.items()} for row in outlook.table.to_dict("records")],
+        outlook=[]
+        if outlook is None
+        else [{str(k): v for k, v in row.items()} for row in outlook.table.to_dict("records")],
         outlook_from_s=float("nan") if outlook is None else outlook.fitted_to_s,
         outlook_to_s=float("nan") if outlook is None else outlook.predicted_s,
     )
 
 
-def _inside(law: RelaxationLaw, times: Array) -> Array:
-    """Return times held inside the law's nodes."""
-    return np.clip(times, *law.time_range_s)
+def _fitted(law: RelaxationLaw, level_S: Array, times: Array, scores: Array) -> Array:
+    """Return the law's change (level, time, score) [S], times held inside its nodes."""
+    inside = np.clip(times, *law.time_range_s)
+    return np.array([[law.change_S(np.full(scores.size, g), float(t), scores) for t in inside] for g in level_S])
 
 
 def _spread(levels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -245,7 +255,9 @@ def _candidate(law: RelaxationLaw, name: str, level_S: Array, beyond: Array) -> 
     """Return 5 and 95 % quantiles of conductance (level, time, 2) by one candidate law of the spread."""
     other = replace(law, extrapolation=name)
     z = np.array([-1.6448536, 1.6448536])
-    return np.array([[g + other.change_S(np.full(2, g), float(t), z, extrapolate=True) for t in beyond] for g in level_S])
+    return np.array(
+        [[g + other.change_S(np.full(2, g), float(t), z, extrapolate=True) for t in beyond] for g in level_S]
+    )
 
 
 def save_contents(contents: StudyContents, folder: str | os.PathLike[str]) -> None:
@@ -287,7 +299,8 @@ def load_contents(folder: str | os.PathLike[str]) -> StudyContents:
         with np.load(base / _NUMBERS, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         parts = {
-            name: {key.split(".")[1]: value for key, value in arrays.items() if key.startswith(f"{name}.")} | plain[name]
+            name: {key.split(".")[1]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
+            | plain[name]
             for name in ("fit", "array")
             if plain[name] is not None
         }
@@ -305,4 +318,6 @@ def load_contents(folder: str | os.PathLike[str]) -> StudyContents:
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, BadInput):
             raise
-        raise BadInput(f"{folder}: not the folder of a finished run ({error}): run `nvmphys run STUDY -o {folder}`") from None
+        raise BadInput(
+            f"{folder}: not the folder of a finished run ({error}): run `nvmphys run STUDY -o {folder}`"
+        ) from None

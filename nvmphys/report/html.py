@@ -77,13 +77,15 @@ def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figur
 def _fit_pictures(fit: FitSummary) -> Iterator[Picture]:
     """Data under the fit, residuals, and the judgement on left-out data."""
     figure, axes = _figure(2, 3, 10.5, 6)
-    chosen = np.unique(np.linspace(0, fit.level_S.size - 1, 6).round().astype(int))
+    chosen = np.unique(np.linspace(min(1, fit.level_S.size - 1), fit.level_S.size - 1, 6).round().astype(int))
     for ax, level in zip(axes.flat, chosen, strict=False):
         plots.changes_on_probit(ax, fit, int(level))
     for ax in list(axes.flat)[chosen.size :]:
         ax.remove()
     axes[0, 0].legend(fontsize=7, title="after", title_fontsize=7, loc="lower right")
-    words = "Quantiles (0.5 to 99.5 %) of the measured change since the first read (circles) under the fitted law (lines)."
+    words = (
+        "Quantiles (0.5 to 99.5 %) of the measured change since the first read (circles) under the fitted law (lines)."
+    )
     yield Picture("fit", figure, words)
 
     figure, axes = _figure(1, 3, 10.5, 3.2)
@@ -117,7 +119,9 @@ def _time_pictures(contents: StudyContents) -> Iterator[Picture]:
     words = "Predicted bands of conductance against time; what lies beyond the time known is shaded and extrapolated."
     if fit is not None:
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
-        words += " Points: quantiles (0.5, 5, 25, 50, 75, 95, 99.5 %) of left-out data. Lines: candidate laws of the spread."
+        words += (
+            " Points: quantiles (0.5, 5, 25, 50, 75, 95, 99.5 %) of left-out data. Lines: candidate laws of the spread."
+        )
     yield Picture("time", figure, words)
 
 
@@ -138,7 +142,9 @@ def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
         plots.drift_exponents(axes[0, 1], profile)
     if profile.read_noise_S is not None:
         plots.read_noise(axes[0, extra], profile)
-    yield Picture("profile", figure, f"Cells drawn from the profile. Basis of the histories: {profile.basis['history']}.")
+    yield Picture(
+        "profile", figure, f"Cells drawn from the profile. Basis of the histories: {profile.basis['history']}."
+    )
 
 
 def _array_pictures(contents: StudyContents) -> Iterator[Picture]:

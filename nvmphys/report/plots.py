@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from nvmphys.population import CellLaw, draw_cells
 from nvmphys.profile import VariationProfile
-from nvmphys.report.contents import SCORES, ArraySummary, FitSummary
+from nvmphys.report.contents import FINE_SCORES, SCORES, ArraySummary, FitSummary
 
 Array = NDArray[np.float64]
 
@@ -26,9 +26,9 @@ def changes_on_probit(ax: Axes, fit: FitSummary, level: int) -> Axes:
     for k, time in enumerate(fit.time_s):
         colour = COLOURS[k % len(COLOURS)]
         ax.plot(fit.measured_S[level, k] * MICRO, SCORES, "o", ms=3.5, color=colour, mfc="none")
-        ax.plot(fit.fitted_S[level, k] * MICRO, SCORES, "-", lw=1.2, color=colour, label=f"{time:.2g} s")
+        ax.plot(fit.line_S[level, k] * MICRO, FINE_SCORES, "-", lw=1.2, color=colour, label=f"{time:.2g} s")
     ax.set_title(f"{fit.level_S[level] * MICRO:.2f} µS, {int(np.nanmax(fit.count[level]))} cells", fontsize=9)
-    ax.set(xlabel="change [µS]", ylabel="normal score", xscale="symlog")
+    ax.set(xlabel="change [µS]", ylabel="normal score [1]")
     ax.set_xscale("symlog", linthresh=1.0)
     ax.grid(alpha=0.25)
     return ax
@@ -47,18 +47,20 @@ def residuals(ax: Axes, fit: FitSummary, index: int, name: str) -> Axes:
 
 
 def conductance_over_time(
-    ax: Axes, law: CellLaw, target_S: float, last_s: float, rng: np.random.Generator, cells: int = 4000
+    ax: Axes, law: CellLaw, target_S: float, last_s: float, rng: np.random.Generator, cells: int = 3000
 ) -> Axes:
     """Predicted 50, 90 and 99 % bands against ln t; shaded beyond the time known."""
     low, high = law.time_range_s
-    times = np.unique(np.concatenate([np.geomspace(low, high, 30), np.geomspace(high, max(last_s, high), 12)]))
+    times = np.unique(np.concatenate([np.geomspace(low, high, 24), np.geomspace(high, max(last_s, high), 8)]))
     drawn = draw_cells(law, np.full(cells, target_S), times, rng, extrapolate=True) * MICRO
     for lower, upper, alpha in BANDS:
         ax.fill_between(times, *np.quantile(drawn, [lower, upper], axis=1), color=COLOURS[0], alpha=alpha, lw=0)
     ax.plot(times, np.median(drawn, axis=1), color=COLOURS[0], lw=1)
     if last_s > high * 1.01:
         ax.axvspan(high, last_s, color="0.85", zorder=0)
-        ax.text(high * 1.2, 0.02, "extrapolated", fontsize=7, rotation=90, va="bottom", transform=ax.get_xaxis_transform())
+        ax.text(
+            high * 1.2, 0.02, "extrapolated", fontsize=7, rotation=90, va="bottom", transform=ax.get_xaxis_transform()
+        )
     ax.set(xscale="log", xlabel="time since programming [s]", ylabel="conductance [µS]")
     ax.set_title(f"{target_S * MICRO:.2f} µS: 50, 90, 99 % bands", fontsize=9)
     return ax
@@ -75,7 +77,9 @@ def left_out_over_time(ax: Axes, fit: FitSummary, row: int) -> Axes:
         for side in (0, 1):
             style = CANDIDATE_STYLES[law]
             label = f"5–95 %: {name}" if side == 0 else None
-            ax.plot(fit.beyond_s, fit.candidates_S[law, row, :, side] * MICRO, style, color=COLOURS[4], lw=0.9, label=label)
+            ax.plot(
+                fit.beyond_s, fit.candidates_S[law, row, :, side] * MICRO, style, color=COLOURS[4], lw=0.9, label=label
+            )
     ax.set_ylim(low, high + 0.15 * (high - low))
     return ax
 
@@ -87,13 +91,19 @@ def sigma_over_target(ax: Axes, profile: VariationProfile, fit: FitSummary | Non
     for k, time in enumerate(tables.time_s):
         style = "--" if marked[k] else "-"
         label = f"{time:g} s" + (" (extrapolated)" if marked[k] else "")
-        ax.plot(tables.target_S * MICRO, tables.sigma_S[0, :, k] * MICRO, style, color=COLOURS[k % len(COLOURS)], label=label)
+        ax.plot(
+            tables.target_S * MICRO,
+            tables.sigma_S[0, :, k] * MICRO,
+            style,
+            color=COLOURS[k % len(COLOURS)],
+            label=label,
+        )
     if fit is not None:
         for k, time in enumerate(fit.time_s):
             match = np.flatnonzero(np.isclose(tables.time_s, time, rtol=0.2))
             colour = COLOURS[match[0] % len(COLOURS)] if match.size else "0.55"
-            label = None if match.size else f"measured change, {time:.2g} s"
-            ax.plot(fit.level_S * MICRO, fit.sigma_S[:, k] * MICRO, "o", ms=3, mfc="none", color=colour, label=label)
+            name = None if match.size else f"measured change, {time:.2g} s"
+            ax.plot(fit.level_S * MICRO, fit.sigma_S[:, k] * MICRO, "o", ms=3, mfc="none", color=colour, label=name)
     top = ax.get_ylim()[1]
     ax.set(xlabel="target conductance [µS]", ylabel="σ, absolute [µS]", ylim=(0, 1.35 * top))
     ax.set_title("σ against target" + (" (circles: measured σ of the change)" if fit is not None else ""), fontsize=9)
@@ -109,7 +119,11 @@ def pit_histogram(ax: Axes, pit: Array, bins: int = 20) -> Axes:
     low, high = binom.ppf([0.025, 0.975], pit.size, 1 / bins) / expected
     ax.bar(edges[:-1], counts / expected, width=1 / bins, align="edge", color=COLOURS[5], edgecolor="white")
     ax.axhspan(low, high, color="0.6", alpha=0.4, label="95 % band of a perfect law")
-    ax.set(xlabel="probability integral transform", ylabel="count / expected", ylim=(0, max(1.6, 1.1 * counts.max() / expected)))
+    ax.set(
+        xlabel="probability integral transform",
+        ylabel="count / expected",
+        ylim=(0, max(1.6, 1.1 * counts.max() / expected)),
+    )
     ax.set_title(f"PIT of {pit.size:,} left-out reads", fontsize=9)
     ax.legend(fontsize=7, loc="upper center")
     return ax
@@ -123,7 +137,10 @@ def distance_map(ax: Axes, fit: FitSummary) -> AxesImage:
     ticks = np.unique(np.linspace(0, judged.sum() - 1, 8).astype(int))
     ax.set_xticks(ticks, [f"{g:.1f}" for g in fit.level_S[judged][ticks] * MICRO])
     ax.set(xlabel="first read [µS]", ylabel="time")
-    ax.set_title(f"Wasserstein distance / limit; ≤ 1 in {np.nanmean(fit.ratio <= 1):.0%} of groups judged", fontsize=9)
+    ax.set_title(
+        f"Wasserstein distance / limit; ≤ 1 in {np.mean(fit.ratio[np.isfinite(fit.ratio)] <= 1):.0%} of groups",
+        fontsize=9,
+    )
     return image
 
 
@@ -148,7 +165,9 @@ def correlation_map(ax: Axes, profile: VariationProfile, index: int) -> AxesImag
     ax.set_yticks(range(len(labels)), labels, fontsize=7)
     for i, row in enumerate(matrix):
         for j, value in enumerate(row):
-            ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if value > 0.6 else "black")
+            ax.text(
+                j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if value > 0.6 else "black"
+            )
     ax.set(xlabel="time", ylabel="time")
     ax.set_title(f"correlation over time, {tables.target_S[index] * MICRO:.1f} µS", fontsize=9)
     return image
@@ -159,7 +178,9 @@ def drift_exponents(ax: Axes, profile: VariationProfile) -> Axes:
     mean, sigma = np.asarray(profile.drift["nu_mean"]), np.asarray(profile.drift["nu_sigma"])
     target = profile.tables.target_S * MICRO
     ax.plot(target, mean, color=COLOURS[0], label="µ of ν")
-    ax.fill_between(target, np.maximum(mean - sigma, 0), mean + sigma, color=COLOURS[0], alpha=0.25, lw=0, label="± σ of ν")
+    ax.fill_between(
+        target, np.maximum(mean - sigma, 0), mean + sigma, color=COLOURS[0], alpha=0.25, lw=0, label="± σ of ν"
+    )
     ax.set(xlabel="target conductance [µS]", ylabel="drift exponent ν [1]", ylim=(0, None))
     ax.set_title(f"G(t) = G(t0)·(t/t0)^-ν, t0 = {profile.drift['t0_s']:g} s", fontsize=9)
     ax.legend(fontsize=7)
@@ -210,6 +231,6 @@ def matvec_errors(ax: Axes, array: ArraySummary) -> Axes:
     ax.bar(np.arange(array.error.size), array.error * 100, color=COLOURS[1])
     ax.set(xlabel="bit line (0 is nearest the drivers)", ylabel="error [% of full scale]")
     mean, sigma = array.error.mean() * 100, array.error.std() * 100
-    ax.set_title(f"matrix–vector error {mean:.2f} ± {sigma:.2f} % of full scale", fontsize=9)
+    ax.set_title(f"matrix–vector error {mean:.2f} ± {sigma:.2f} %", fontsize=9)
     ax.grid(alpha=0.25, axis="y")
     return ax
