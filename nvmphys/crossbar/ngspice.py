@@ -92,11 +92,6 @@ def find_ngspice() -> Ngspice:
     MissingTool
         "nvmphys needs ngspice for this check and found none …", with how to install it; or "… is not an ngspice that
         runs …".
-
-    Examples
-    --------
-    >>> find_ngspice().version  # doctest: +SKIP
-    '46'
     """
     chosen = os.environ.get(VARIABLE)
     beside_python = str(Path(sys.prefix) / "bin")

@@ -41,7 +41,26 @@ class Extra:
     note: str
 
 
-class CellLaw(Protocol):
+class Covered(Protocol):
+    """What has a range of levels and times: a law or a profile."""
+
+    @property
+    def level_range_S(self) -> tuple[float, float]:
+        """Lowest and highest target [S]."""
+        ...
+
+    @property
+    def time_range_s(self) -> tuple[float, float]:
+        """First and last time known after programming [s]."""
+        ...
+
+    @property
+    def first_time_s(self) -> float:
+        """Time at which the programmed conductance stands [s]: 0 (first verify read) or the t0 of a power law."""
+        ...
+
+
+class CellLaw(Covered, Protocol):
     """Statistics of cells programmed to a target: error at programming, change with time, one history a cell.
 
     Changes add to the programmed conductance in a coordinate (see :class:`Coordinate`); the programmed score is
@@ -64,21 +83,6 @@ class CellLaw(Protocol):
         ...
 
     @property
-    def level_range_S(self) -> tuple[float, float]:
-        """Lowest and highest target [S]."""
-        ...
-
-    @property
-    def time_range_s(self) -> tuple[float, float]:
-        """First and last time known after programming [s]."""
-        ...
-
-    @property
-    def first_time_s(self) -> float:
-        """Time at which the programmed conductance stands [s]: 0 (first verify read) or the t0 of a power law."""
-        ...
-
-    @property
     def extras(self) -> Mapping[str, Extra]:
         """Populations that do not follow the target."""
         ...
@@ -97,25 +101,6 @@ class CellLaw(Protocol):
 
     def drift(self, target_S: Array) -> Mapping[str, float | Array]:
         """Return t0_s, nu_mean and nu_sigma at the targets for a power law; empty for other laws."""
-        ...
-
-
-class Covered(Protocol):
-    """What has a range of levels and times: a law or a profile."""
-
-    @property
-    def level_range_S(self) -> tuple[float, float]:
-        """Lowest and highest target [S]."""
-        ...
-
-    @property
-    def time_range_s(self) -> tuple[float, float]:
-        """First and last time known after programming [s]."""
-        ...
-
-    @property
-    def first_time_s(self) -> float:
-        """Time of the programmed conductance [s]."""
         ...
 
 
