@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.optimize import minimize
 from scipy.stats import beta, truncnorm
 
-from nvmphys.errors import BadInput
+from nvmphys.errors import BadInput, unknown_name
 from nvmphys.fit.cells import Cells, collect, summarise
 from nvmphys.fit.histories import fit_history
 from nvmphys.fit.judge import Judgement, LawPredictor, judge
@@ -32,6 +33,7 @@ from nvmphys.population.history import History
 from nvmphys.population.law import Extra
 from nvmphys.population.relaxation import EXTRAPOLATIONS, NAME, RelaxationLaw, to_values
 from nvmphys.records import Basis, Exclusion, Measurement
+from nvmphys.tomlfile import checked
 
 _FALLEN = 0.3
 """Share of the coordinate's floor below which a summary's quantiles are censored."""
@@ -40,8 +42,7 @@ Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(BaseModel):
     """Choices of a relaxation fit.
 
     Attributes
@@ -58,18 +59,22 @@ class Options:
         Law of the spread beyond the longest time.
     """
 
-    n_levels: int | None = None
-    g_max_S: float | None = None
-    knots: int = 10
-    floor_S: float | None = None
-    bootstrap: int = 20
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n_levels: int | None = Field(default=None, ge=1)
+    g_max_S: float | None = Field(default=None, gt=0)
+    knots: int = Field(default=10, ge=1)
+    floor_S: float | None = Field(default=None, gt=0)
+    bootstrap: int = Field(default=20, ge=0)
     extrapolation: str = EXTRAPOLATIONS[0]
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _levels_and_range_go_together(self) -> Options:
         if (self.n_levels is None) != (self.g_max_S is None):
             raise BadInput("n_levels and g_max_S go together: give both, or neither to take the levels from the file")
-        if self.knots < 1 or self.bootstrap < 0:
-            raise BadInput(f"knots must be >= 1 and bootstrap >= 0 (got {self.knots}, {self.bootstrap})")
+        if self.extrapolation not in EXTRAPOLATIONS:
+            raise unknown_name("extrapolation", self.extrapolation, EXTRAPOLATIONS)
+        return self
 
 
 def fit(
@@ -91,7 +96,7 @@ def fit(
     BadInput
         Missing columns, no later reads, a summary without quantiles of the change.
     """
-    chosen = Options(**options)
+    chosen = checked(Options, options, "options of the relaxation fit")
     tell = progress or (lambda what, done, total: None)
     if all(m.is_summary for m in measurements):
         return _fit_summary(measurements, holdout, chosen, rng, seed, tell)

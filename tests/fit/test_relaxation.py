@@ -167,6 +167,10 @@ def test_unknown_models_options_and_shares_are_refused(measured):
         nv.fit([measured], "relaxation", holdout=2.0)
     with pytest.raises(BadInput, match="go together"):
         nv.fit([measured], "relaxation", n_levels=32)
+    with pytest.raises(BadInput, match=r"did you mean knots\?"):
+        nv.fit([measured], "relaxation", knot=3)
+    with pytest.raises(BadInput, match=r"bootstrap: .*greater than or equal to 0"):
+        nv.fit([measured], "relaxation", bootstrap=-1)
 
 
 def test_the_gradient_of_the_likelihood_matches_differences(truth):
