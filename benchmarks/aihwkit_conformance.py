@@ -1,7 +1,8 @@
 """Cells drawn by aihwkit's own programming and drift calls from an exported profile have the profile's statistics.
 
-Runs in an environment that has aihwkit. Read noise is switched off for the comparison, since the tables hold none, and
-shown to act on its own.
+Runs in an environment that has aihwkit. Weights are the conductances themselves (a converter of one slice), so that
+each weight is one cell all through aihwkit's `apply_programming_noise` and `apply_drift_noise`. Read noise is switched off
+for the comparison, since the tables hold none, and shown to act on its own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from _claims import conclude
+from aihwkit.inference.converter.base import BaseConductanceConverter
 from numpy.typing import NDArray
 
 import nvmphys as nv
@@ -25,6 +27,18 @@ RESAMPLES = 100
 QUANTILES = (0.01, 0.05, 0.95, 0.99)
 LIMIT = 4.0
 STUDIES = {"rram_1t1r_relaxation": [1.0, 3600.0, 86400.0], "pcm_90nm": [20.0, 3600.0, 86400.0]}
+
+
+class OneCellPerWeight(BaseConductanceConverter):
+    """Weights that are conductances [µS]."""
+
+    def convert_to_conductances(self, weights: torch.Tensor) -> tuple[list[torch.Tensor], dict]:
+        """Take weights as conductances."""
+        return [weights], {}
+
+    def convert_back_to_weights(self, conductances: list[torch.Tensor], params: dict) -> torch.Tensor:
+        """Take conductances as weights."""
+        return conductances[0]
 
 
 def statistics(cells: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -47,20 +61,20 @@ def judge_card(name: str, times: list[float], rng: np.random.Generator) -> tuple
         export(profile, "aihwkit", folder)
         model = noise_model(folder, read_noise=False)
         noisy = noise_model(folder)
+    model.g_converter = noisy.g_converter = OneCellPerWeight()
     tables, worst, gap = profile.tables, 0.0, 0.0
     columns = [int(np.argmin(np.abs(tables.probability - q))) for q in QUANTILES]
     print(f"{name}: |z| of mean, σ, 1, 5, 95, 99 %")
     for i in (2, 8, 16, 24, 31):
         target = torch.full((CELLS,), tables.target_S[i] * 1e6, dtype=torch.float64)
-        programmed = model.apply_programming_noise_to_conductance(target)
-        state = model.generate_drift_coefficients(target)
+        programmed, states = model.apply_programming_noise(target)
         drawn = []
         for k, time in enumerate(tables.time_s):
             if k == 0 and not profile.drift:
                 drawn.append(programmed.numpy() * 1e-6)
                 continue
             inference = float(time - tables.time_s[0])
-            drawn.append(model.apply_drift_noise_to_conductance(programmed, state, inference).numpy() * 1e-6)
+            drawn.append(model.apply_drift_noise(programmed, states, inference).numpy() * 1e-6)
             expected = np.array(
                 [tables.mean_S[0, i, k], tables.sigma_S[0, i, k], *tables.quantiles_S[0, i, k, columns]]
             )
@@ -70,15 +84,14 @@ def judge_card(name: str, times: list[float], rng: np.random.Generator) -> tuple
         gap = max(gap, float(np.abs(score_correlation(np.array(drawn)) - tables.correlation[0, i]).max()))
         assert not np.allclose(drawn[0], drawn[-1]), "drift does nothing"
         if profile.read_noise_S is not None:
-            reads = [noisy.apply_drift_noise_to_conductance(programmed, state, 3600.0).numpy() for _ in range(2)]
+            reads = [noisy.apply_drift_noise(programmed, states, 3600.0).numpy() for _ in range(2)]
             assert not np.allclose(*reads), "read noise does nothing"
     if whole.extras:
         with tempfile.TemporaryDirectory() as folder:
             export(whole, "aihwkit", folder)
             mixed = noise_model(folder)
-        cells = mixed.apply_programming_noise_to_conductance(
-            torch.full((CELLS,), low * 1e6, dtype=torch.float64)
-        ).numpy()
+        mixed.g_converter = OneCellPerWeight()
+        cells = mixed.apply_programming_noise(torch.full((CELLS,), low * 1e6, dtype=torch.float64))[0].numpy()
         share = sum(extra.weight for extra in whole.extras.values())
         astray = float(np.mean(cells > cells.min() + 3 * (high - low) * 1e6 / 31))
         z = abs(astray - share) / np.sqrt(share * (1 - share) / CELLS)
