@@ -1,7 +1,7 @@
 """Cells drawn by aihwkit's own programming and drift calls from an exported profile have the profile's statistics.
 
 Runs in an environment that has aihwkit. Weights are the conductances themselves (a converter of one slice), so that
-each weight is one cell all through aihwkit's `apply_programming_noise` and `apply_drift_noise`. Read noise is switched off
+each weight is one cell all through aihwkit's `apply_programming_noise` and `apply_drift_noise`. Read noise is off
 for the comparison, since the tables hold none, and shown to act on its own.
 """
 
