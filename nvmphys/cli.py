@@ -371,7 +371,10 @@ def list_things(
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table(*rows[0].keys()) if rows else Table()
+    table = Table()
+    for name in rows[0] if rows else ():
+        short = max(len(str(row[name])) for row in rows) < 24
+        table.add_column(name, no_wrap=short, overflow="fold")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     _out.print(table)

@@ -11,7 +11,7 @@ from nvmphys.discovery import modules_with
 from nvmphys.errors import BadInput, NvmphysError
 from nvmphys.measurement import text
 from nvmphys.measurement.columns import Columns
-from nvmphys.measurement.source import list_sources, shipped_data
+from nvmphys.measurement.source import list_sources, shipped_data, source_of
 from nvmphys.records import Measurement
 
 __all__ = ["Reader", "list_sources", "load_source", "read", "readers"]
@@ -93,6 +93,13 @@ def load_source(name: str) -> list[Measurement]:
     Raises
     ------
     BadInput
-        "unknown source" with close matches; "is not the file that source.toml describes".
+        "unknown source" with close matches; "is not the file that source.toml describes"; "is a published law", of which
+        there is no measurement.
     """
-    return read(shipped_data(name))
+    path = shipped_data(name)
+    source = source_of(path)
+    if source.kind == "published_fit":
+        raise BadInput(
+            f"source {name} is a published law, not a measurement: use a card made from it (nvmphys list cards)"
+        )
+    return read(path)

@@ -83,8 +83,14 @@ def test_a_shipped_source_is_called_like_its_folder(shipped):
         list_sources()
 
 
-def test_every_source_of_the_package_can_be_loaded():
+def test_every_measured_source_of_the_package_can_be_loaded_and_a_law_says_what_it_is():
+    kinds = {source.kind for source in list_sources()}
+    assert {"summary", "published_fit"} <= kinds
     for source in list_sources():
+        if source.kind == "published_fit":
+            with pytest.raises(BadInput, match="is a published law, not a measurement"):
+                load_source(source.id)
+            continue
         for measurement in load_source(source.id):
             assert measurement.source == source
 
