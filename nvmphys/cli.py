@@ -372,9 +372,8 @@ def list_things(
         print(json.dumps(rows))
         return
     table = Table()
-    for name in rows[0] if rows else ():
-        short = max(len(str(row[name])) for row in rows) < 24
-        table.add_column(name, no_wrap=short, overflow="fold")
+    for i, name in enumerate(rows[0] if rows else ()):
+        table.add_column(name, no_wrap=i == 0, overflow="fold", min_width=max(map(len, name.split())))
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     _out.print(table)

@@ -99,7 +99,5 @@ def load_source(name: str) -> list[Measurement]:
     path = shipped_data(name)
     source = source_of(path)
     if source.kind == "published_fit":
-        raise BadInput(
-            f"source {name} is a published law, not a measurement: use a card made from it (nvmphys list cards)"
-        )
+        raise BadInput(f"source {name} is a published law, not a measurement: use its card (nvmphys list cards)")
     return read(path)
