@@ -93,8 +93,8 @@ def load_source(name: str) -> list[Measurement]:
     Raises
     ------
     BadInput
-        "unknown source" with close matches; "is not the file that source.toml describes"; "is a published law", of which
-        there is no measurement.
+        "unknown source" with close matches; "is not the file that source.toml describes"; "is a published law", of
+        which there is no measurement.
     """
     path = shipped_data(name)
     source = source_of(path)
