@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
+from scipy.stats import beta
 
 from nvmphys.cards import load_card
 from nvmphys.crossbar import Crossbar, Validation, matvec_error
@@ -19,6 +20,7 @@ from nvmphys.errors import BadInput
 from nvmphys.files import replacing
 from nvmphys.fit import FitResult
 from nvmphys.fit.cells import Cells
+from nvmphys.fit.judge import INTERVALS, Judgement
 from nvmphys.population.relaxation import EXTRAPOLATIONS, RelaxationLaw
 from nvmphys.profile import VariationProfile, load_profile
 from nvmphys.records import ModelCard
@@ -41,22 +43,28 @@ class FitSummary:
     Attributes
     ----------
     left_out_what, message : str
-        Which data the judged fit had not seen; how the optimisation ended.
+        Which data the judged fit had not seen, empty where none was left out; how the optimisation ended.
     n_devices : int
+    sources : list of mappings
+        Where the data comes from: the fields of each source, its conditions among them.
     time_s, level_S : ndarray
         Nominal times [s]; middles of the levels [S].
     count, sigma_S : ndarray (level, time)
-        Cells read, σ of their change [S].
+        Cells read, σ of their conductance [S].
     measured_S, fitted_S : ndarray (level, time, probability)
         Quantiles of the change at `PROBABILITIES`, of all cells and of the law [S].
+    low_S, high_S : ndarray (level, time, probability)
+        Between these lie the quantiles of 90 % of the samples, of as many cells, of the law itself [S].
     line_S : ndarray (level, time, score)
         The law's change at `FINE_SCORES` [S].
     left_out_level : ndarray of int
-        Indices of the levels that have left-out cells.
-    left_out_S : ndarray (left-out level, time, probability)
-        Quantiles of the conductance of left-out cells [S].
+        Indices of the levels drawn against time: of left-out cells where there are any, else of all.
+    left_out_S, left_out_count : ndarray (left-out level, time, probability), (left-out level,)
+        Quantiles of the conductance of these cells [S], and how many there are.
     pit : ndarray
         Probability integral transforms of all left-out reads.
+    pit_cells : int
+        Cells behind them; reads of one cell are not independent.
     coverage : ndarray (time + 1, 3)
         Coverage of the 50, 90, 99 % intervals at each time; the last row pooled.
     ratio : ndarray (level, time)
@@ -73,16 +81,21 @@ class FitSummary:
     left_out_what: str
     message: str
     n_devices: int
+    sources: list[dict[str, Any]]
     time_s: Array
     level_S: Array
     count: Array
     sigma_S: Array
     measured_S: Array
     fitted_S: Array
+    low_S: Array
+    high_S: Array
     line_S: Array
     left_out_level: Array
     left_out_S: Array
+    left_out_count: Array
     pit: Array
+    pit_cells: int
     coverage: Array
     ratio: Array
     beyond_s: Array
@@ -107,11 +120,15 @@ class ArraySummary:
         Cells [S]; share of the line's voltage that is lost before the cell [1].
     current_A, spice_A : ndarray (bit_line,)
         Output currents of the nodal solver and of ngspice [A]; the latter empty when it was not run.
+    scale_A : ndarray (bit_line,)
+        Sum of the magnitudes of each output's cell currents: what a difference is held against [A].
     error : ndarray (bit_line,)
         Output current less the ideal one, as share of full scale [1].
     verdict : str
         The comparison in one line, or why no SPICE check was made.
     checked, passed : bool
+    tolerance : float
+        Bound on the relative difference between the two solutions [1].
     """
 
     time_s: float
@@ -121,10 +138,12 @@ class ArraySummary:
     ir_drop: Array
     current_A: Array
     spice_A: Array
+    scale_A: Array
     error: Array
     verdict: str
     checked: bool
     passed: bool
+    tolerance: float
 
 
 @dataclass(frozen=True)
@@ -159,10 +178,12 @@ def summarise_array(
         ir_drop=validation.nodal.ir_drop_fraction,
         current_A=validation.nodal.current_A,
         spice_A=np.empty(0) if spice is None else spice.solution.current_A,
+        scale_A=np.abs(crossbar.conductance_S * validation.nodal.cell_voltage_V).sum(axis=0),
         error=np.ravel(matvec_error(crossbar, v).error),
         verdict=not_checked if spice is None else str(validation),
         checked=validation.checked,
         passed=validation.passed,
+        tolerance=validation.tolerance,
     )
 
 
@@ -183,38 +204,35 @@ def summarise_fit(result: FitResult, cells: Cells) -> FitSummary:
     counted = [cells[cells.level == i] for i in range(n_levels)]
     count = np.array([np.isfinite(c.change_S).sum(axis=0) for c in counted], dtype=float)
     measured = np.array([_quantiles(c.change_S) for c in counted])
-    sigma = np.array([_sigma(c.change_S) for c in counted])
+    sigma = np.array([_sigma(c.first_S[:, None] + c.change_S) for c in counted])
     fitted, line = _fitted(law, level_S, times, SCORES), _fitted(law, level_S, times, FINE_SCORES)
+    low, high = _sampling_range(law, level_S, times, count)
     unseen, judged = result.left_out_cells, result.left_out
     shown = _spread(np.unique(unseen.level) if unseen is not None else np.arange(n_levels))
     groups = [unseen[unseen.level == i] if unseen is not None else counted[i] for i in shown]
     left_out = np.array([_quantiles(c.first_S[:, None] + c.change_S) for c in groups])
     beyond = law.time_range_s[1] * np.geomspace(1, 1e3, 13)
-    ratio = np.full((n_levels, times.size), np.nan)
-    coverage = np.full((times.size + 1, 3), np.nan)
-    if judged is not None:
-        table = judged.table
-        column = np.abs(times - table["time_s"].to_numpy(dtype=float)[:, None]).argmin(axis=1)
-        ratio[table["level"].to_numpy(dtype=int), column] = (table["distance_S"] / table["limit_S"]).to_numpy(
-            dtype=float
-        )
-        for j, p in enumerate((0.5, 0.9, 0.99)):
-            coverage[:-1, j], coverage[-1, j] = judged.coverage_by_time(p), judged.coverage(p)
+    coverage, ratio = _judged(judged, n_levels, times)
     outlook = result.outlook
     return FitSummary(
         left_out_what=result.left_out_what,
         message=result.convergence.message,
         n_devices=result.n_devices,
+        sources=[asdict(source) for source in result.sources],
         time_s=times,
         level_S=level_S,
         count=count,
         sigma_S=sigma,
         measured_S=measured,
         fitted_S=fitted,
+        low_S=low,
+        high_S=high,
         line_S=line,
         left_out_level=shown.astype(float),
         left_out_S=left_out,
+        left_out_count=np.array([len(c) for c in groups], dtype=float),
         pit=np.empty(0) if judged is None else judged.pit[np.isfinite(judged.pit)],
+        pit_cells=0 if judged is None else judged.pit.shape[0],
         coverage=coverage,
         ratio=ratio,
         beyond_s=beyond,
@@ -227,10 +245,36 @@ def summarise_fit(result: FitResult, cells: Cells) -> FitSummary:
     )
 
 
+def _judged(judged: Judgement | None, n_levels: int, times: Array) -> tuple[Array, Array]:
+    """Return coverage (time + 1, interval) and distance over limit (level, time); NaN where not judged."""
+    coverage, ratio = np.full((times.size + 1, len(INTERVALS)), np.nan), np.full((n_levels, times.size), np.nan)
+    if judged is not None:
+        table = judged.table
+        column = np.abs(times - table["time_s"].to_numpy(dtype=float)[:, None]).argmin(axis=1)
+        ratio[table["level"].to_numpy(dtype=int), column] = (table["distance_S"] / table["limit_S"]).to_numpy(float)
+        for j, p in enumerate(INTERVALS):
+            coverage[:-1, j], coverage[-1, j] = judged.coverage_by_time(p), judged.coverage(p)
+    return coverage, ratio
+
+
 def _fitted(law: RelaxationLaw, level_S: Array, times: Array, scores: Array) -> Array:
     """Return the law's change (level, time, score) [S], times held inside its nodes."""
     inside = np.clip(times, *law.time_range_s)
     return np.array([[law.change_S(np.full(scores.size, g), float(t), scores) for t in inside] for g in level_S])
+
+
+def _sampling_range(law: RelaxationLaw, level_S: Array, times: Array, count: Array) -> tuple[Array, Array]:
+    """Return within what 90 % of samples of the law have their quantiles, (level, time, probability) each [S]."""
+    inside = np.clip(times, *law.time_range_s)
+
+    def at(tail: float, level: int, k: int) -> Array:
+        n = count[level, k]
+        order = beta.ppf(tail, n * PROBABILITIES + 0.5, n * (1 - PROBABILITIES) + 0.5)
+        return law.change_S(np.full(order.size, level_S[level]), float(inside[k]), ndtri(order))
+
+    shape = range(level_S.size), range(times.size)
+    low, high = (np.array([[at(tail, i, k) for k in shape[1]] for i in shape[0]]) for tail in (0.05, 0.95))
+    return low, high
 
 
 def _spread(levels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -239,10 +283,14 @@ def _spread(levels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _quantiles(values: Array) -> Array:
-    """Return quantiles (time, probability) of the finite values of each column; NaN where fewer than five."""
-    columns = [c[np.isfinite(c)] for c in values.T]
-    empty = np.full(PROBABILITIES.size, np.nan)
-    return np.array([np.quantile(c, PROBABILITIES) if c.size >= 5 else empty for c in columns])
+    """Return quantiles (time, probability) of the finite values of each column; NaN where they lie beyond the cells."""
+    out = np.full((values.shape[1], PROBABILITIES.size), np.nan)
+    for row, column in zip(out, values.T, strict=True):
+        finite = column[np.isfinite(column)]
+        seen = np.minimum(PROBABILITIES, 1 - PROBABILITIES) * finite.size >= 1
+        if seen.any():
+            row[seen] = np.quantile(finite, PROBABILITIES[seen], method="hazen")
+    return out
 
 
 def _sigma(values: Array) -> Array:

@@ -48,7 +48,12 @@ def write_report(contents: StudyContents, folder: str | os.PathLike[str]) -> Pat
     )
     drawn = [{"section": p.section, "png": _png(p.figure), "caption": p.caption} for p in pictures(contents)]
     text = environment.get_template("report.html.j2").render(
-        c=contents, card=contents.card, pictures=drawn, parameters=list(parameter_tables(contents)), sci=_digits
+        c=contents,
+        card=contents.card,
+        pictures=drawn,
+        parameters=list(parameter_tables(contents)),
+        sci=_digits,
+        verdict=left_out_verdict(contents.fit) if contents.fit is not None and contents.fit.pit.size else "",
     )
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
@@ -92,13 +97,20 @@ def _fit_pictures(fit: FitSummary) -> Iterator[Picture]:
     for ax, index, name in zip(axes.flat, (2, 6, 10), ("5 %", "50 %", "95 %"), strict=True):
         plots.residuals(ax, fit, index, name)
     axes[0, 0].legend(fontsize=7, title="after", title_fontsize=7, ncols=2)
-    yield Picture("fit", figure, "Residuals: measured less fitted quantile of the change, all levels.")
+    words = (
+        "Residuals: measured less fitted quantile of the change, all levels. Shaded: where the quantiles of 90 % of "
+        "the samples of the law itself would lie, for as many cells."
+    )
+    yield Picture("fit", figure, words)
 
     if fit.pit.size:
         figure, axes = _figure(1, 2, 10.5, 3.4)
-        plots.pit_histogram(axes[0, 0], fit.pit)
-        image = plots.distance_map(axes[0, 1], fit)
-        figure.colorbar(image, ax=axes[0, 1], label="distance / limit [1]")
+        plots.pit_histogram(axes[0, 0], fit.pit, fit.pit_cells)
+        if np.isfinite(fit.ratio).any():
+            image = plots.distance_map(axes[0, 1], fit)
+            figure.colorbar(image, ax=axes[0, 1], label="distance / limit [1]")
+        else:
+            axes[0, 1].remove()
         yield Picture("left out", figure, f"Judged on data that the fit had not seen: {fit.left_out_what}.")
 
 
@@ -119,8 +131,11 @@ def _time_pictures(contents: StudyContents) -> Iterator[Picture]:
     words = "Predicted bands of conductance against time; what lies beyond the time known is shaded and extrapolated."
     if fit is not None:
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
+        data = "left-out data" if fit.left_out_what else "the data"
         words += (
-            " Points: quantiles (0.5, 5, 25, 50, 75, 95, 99.5 %) of left-out data. Lines: candidate laws of the spread."
+            f" Points: quantiles (0.5, 5, 25, 50, 75, 95, 99.5 %) of {data}, without those beyond the cells there are. "
+            "Lines: candidate laws of the spread. The bands are the card's law, which is fitted to all data; "
+            "coverage, PIT and distances are of a fit without the data left out."
         )
     yield Picture("time", figure, words)
 
@@ -135,16 +150,23 @@ def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
     figure.colorbar(image, ax=axes[0, 1], label="correlation [1]")
     yield Picture("profile", figure, f"Basis of the conductance: {profile.basis['conductance']}. σ is absolute.")
 
-    extra = int(bool(profile.drift)) + int(profile.read_noise_S is not None)
-    figure, axes = _figure(1, 1 + extra, 10.5, 3.4)
-    plots.histories(axes[0, 0], profile, float(profile.tables.target_S[middle]), rng)
-    if profile.drift:
-        plots.drift_exponents(axes[0, 1], profile)
-    if profile.read_noise_S is not None:
-        plots.read_noise(axes[0, extra], profile)
-    yield Picture(
-        "profile", figure, f"Cells drawn from the profile. Basis of the histories: {profile.basis['history']}."
+    figure, axes = _figure(1, 2, 10.5, 3.4)
+    plots.programmed_error(axes[0, 0], profile)
+    plots.histories(axes[0, 1], profile, float(profile.tables.target_S[middle]), rng)
+    words = (
+        f"As programmed (basis: {profile.basis['programmed']}), and cells drawn from the profile, three picked out "
+        f"(basis of the histories: {profile.basis['history']})."
     )
+    yield Picture("profile", figure, words)
+
+    drawn = [plots.drift_log_log, plots.drift_exponents] if profile.drift else []
+    drawn += [plots.read_noise] if profile.read_noise_S is not None else []
+    if drawn:
+        figure, axes = _figure(1, len(drawn), 10.5, 3.4)
+        for ax, plot in zip(axes.flat, drawn, strict=True):
+            plot(ax, profile)
+        words = f"Drift (basis: {profile.basis['change']}) and read noise (basis: {profile.basis['read_noise']})."
+        yield Picture("profile", figure, words)
 
 
 def _array_pictures(contents: StudyContents) -> Iterator[Picture]:
@@ -158,17 +180,25 @@ def _array_pictures(contents: StudyContents) -> Iterator[Picture]:
 
 
 def parameter_tables(contents: StudyContents) -> Iterator[dict[str, Any]]:
-    """Lay out the card's values row by row, with half of the 90 % interval where there is one."""
+    """Lay out the card's values row by row, with half of the 90 % interval where there is one; S as µS.
+
+    A value on the card's knots or nodes gets them as headings: `level_S` [µS] across, `time_s` [s] down.
+    """
     card = contents.card
+    level, time = (np.ravel(card.values.get(name, [])) for name in ("level_S", "time_s"))
     for name, value in card.values.items():
-        rows = np.atleast_2d(np.asarray(value, dtype=float))
+        scale, unit = (1e6, "µS") if card.units[name] == "S" else (1.0, card.units[name])
+        rows = scale * np.atleast_2d(np.asarray(value, dtype=float))
+        on_knots, on_nodes = rows.shape[1] == level.size > 1, rows.shape == (time.size, level.size)
         half: Any = [[None] * rows.shape[1]] * rows.shape[0]
         if name in card.intervals:
             interval = card.intervals[name]
-            half = np.atleast_2d(np.asarray(interval["high"], float) - np.asarray(interval["low"], float)) / 2
+            half = np.atleast_2d(np.asarray(interval["high"], float) - np.asarray(interval["low"], float)) * scale / 2
         yield {
             "name": name,
-            "unit": card.units[name],
+            "unit": unit,
+            "across": [f"{_digits(1e6 * g)} µS" for g in level] if on_knots and name != "level_S" else [],
+            "down": [f"{_digits(t)} s" for t in time] if on_nodes else [],
             "basis": str(card.basis[name]),
             "big": rows.size > 12,
             "rows": [
@@ -178,9 +208,22 @@ def parameter_tables(contents: StudyContents) -> Iterator[dict[str, Any]]:
         }
 
 
+def left_out_verdict(fit: FitSummary) -> str:
+    """Say in words how the law meets the data left out: shares inside intervals, and distances within their limit."""
+    shares = ", ".join(f"{100 * share:.1f} %" for share in fit.coverage[-1])
+    judged = fit.ratio[np.isfinite(fit.ratio)]
+    distances = (
+        f" The Wasserstein distance is within its limit in {np.mean(judged <= 1):.0%} of the {judged.size} groups of "
+        "level and time; a perfect law reaches 95 %."
+        if judged.size
+        else " There are too few cells a level to judge distances."
+    )
+    return f"Its 50, 90 and 99 % intervals cover {shares} of the reads left out.{distances}"
+
+
 def _digits(value: float) -> str:
     """Return a number with four digits."""
-    return f"{value:.4g}"
+    return "∞" if value == np.inf else f"{value:.4g}"
 
 
 def _png(figure: Figure) -> str:

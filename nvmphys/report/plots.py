@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from scipy.stats import binom
 
 from nvmphys.population import CellLaw, draw_cells
@@ -18,6 +19,8 @@ MICRO = 1e6
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 """Colours that remain apart for colour-blind readers (Okabe & Ito)."""
 BANDS = ((0.005, 0.995, 0.15), (0.05, 0.95, 0.25), (0.25, 0.75, 0.45))
+PROBIT_TICKS = (0.005, 0.05, 0.25, 0.5, 0.75, 0.95, 0.995)
+MARKERS = "osv^D<>"
 CANDIDATE_STYLES = ("-", ":", "--", "-.")
 
 
@@ -27,18 +30,31 @@ def changes_on_probit(ax: Axes, fit: FitSummary, level: int) -> Axes:
         colour = COLOURS[k % len(COLOURS)]
         ax.plot(fit.measured_S[level, k] * MICRO, SCORES, "o", ms=3.5, color=colour, mfc="none")
         ax.plot(fit.line_S[level, k] * MICRO, FINE_SCORES, "-", lw=1.2, color=colour, label=f"{time:.2g} s")
-    ax.set_title(f"{fit.level_S[level] * MICRO:.2f} µS, {int(np.nanmax(fit.count[level]))} cells", fontsize=9)
-    ax.set(xlabel="change [µS]", ylabel="normal score [1]")
-    ax.set_xscale("symlog", linthresh=1.0)
+    few, many = int(fit.count[level].min()), int(fit.count[level].max())
+    cells = f"{many}" if few == many else f"{few} to {many}"
+    ax.set_title(f"{fit.level_S[level] * MICRO:.2f} µS, {cells} cells a time", fontsize=9)
+    ax.set_xscale(
+        "asinh", linear_width=0.5
+    )  # smooth through zero: a symlog axis would bend the curves at its threshold
+    ticks = np.array([-30, -10, -3, -1, 0, 1, 3, 10, 30])
+    low, high = ax.get_xlim()
+    shown = ticks[(ticks >= low) & (ticks <= high)]
+    ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    ax.set_xticks([], minor=True)
+    ax.set_yticks(ndtri(PROBIT_TICKS), [f"{100 * p:g}" for p in PROBIT_TICKS])
+    ax.set(xlabel="change [µS]", ylabel="cells below [%]")
     ax.grid(alpha=0.25)
     return ax
 
 
 def residuals(ax: Axes, fit: FitSummary, index: int, name: str) -> Axes:
-    """Measured less fitted quantile against level, a line per time."""
+    """Measured less fitted quantile against level; in the bands lie 90 % of the samples of the law itself."""
     for k, time in enumerate(fit.time_s):
         gap = (fit.measured_S[:, k, index] - fit.fitted_S[:, k, index]) * MICRO
-        ax.plot(fit.level_S * MICRO, gap, "o-", ms=2.5, lw=0.8, color=COLOURS[k % len(COLOURS)], label=f"{time:.2g} s")
+        low, high = ((edge[:, k, index] - fit.fitted_S[:, k, index]) * MICRO for edge in (fit.low_S, fit.high_S))
+        colour = COLOURS[k % len(COLOURS)]
+        ax.fill_between(fit.level_S * MICRO, low, high, color=colour, alpha=0.12, lw=0)
+        ax.plot(fit.level_S * MICRO, gap, "o", ms=2.5, color=colour, label=f"{time:.2g} s")
     ax.axhline(0, color="0.4", lw=0.8)
     ax.set(xlabel="first read [µS]", ylabel="measured - law [µS]")
     ax.set_title(f"{name} quantile", fontsize=9)
@@ -59,7 +75,7 @@ def conductance_over_time(
     if last_s > high * 1.01:
         ax.axvspan(high, last_s, color="0.85", zorder=0)
         ax.text(
-            high * 1.2, 0.02, "extrapolated", fontsize=7, rotation=90, va="bottom", transform=ax.get_xaxis_transform()
+            last_s * 0.8, 0.97, "extrapolated", fontsize=7, ha="right", va="top", transform=ax.get_xaxis_transform()
         )
     ax.set(xscale="log", xlabel="time since programming [s]", ylabel="conductance [µS]")
     ax.set_title(f"{target_S * MICRO:.2f} µS: 50, 90, 99 % bands", fontsize=9)
@@ -67,9 +83,10 @@ def conductance_over_time(
 
 
 def left_out_over_time(ax: Axes, fit: FitSummary, row: int) -> Axes:
-    """Quantiles of left-out cells (1/2, 1/4–3/4, 5–95, 0.5–99.5 %) and the candidate laws beyond them."""
+    """Quantiles of measured cells (1/2, 1/4–3/4, 5–95, 0.5–99.5 %) and the candidate laws beyond them."""
+    what = "left-out cells" if fit.left_out_what else "cells fitted to (none were left out)"
     for index in (0, 2, 4, 6, 8, 10, 12):
-        label = "left-out cells" if index == 0 else None
+        label = what if index == 0 else None
         ax.plot(fit.time_s, fit.left_out_S[row, :, index] * MICRO, "k.", ms=4, label=label)
     names = ("σ² linear in ln t", "σ held", "σ linear in ln t", "power law")
     low, high = ax.get_ylim()
@@ -81,11 +98,12 @@ def left_out_over_time(ax: Axes, fit: FitSummary, row: int) -> Axes:
                 fit.beyond_s, fit.candidates_S[law, row, :, side] * MICRO, style, color=COLOURS[4], lw=0.9, label=label
             )
     ax.set_ylim(low, high + 0.15 * (high - low))
+    ax.set_title(f"{ax.get_title()}, {int(fit.left_out_count[row]):,} cells", fontsize=9)
     return ax
 
 
 def sigma_over_target(ax: Axes, profile: VariationProfile, fit: FitSummary | None) -> Axes:
-    """σ of the conductance (absolute) against the target, a line per time; measured σ of the change as circles."""
+    """σ of the conductance (absolute) against the target, a line per time; markers are measured."""
     tables = profile.tables
     marked = profile.validity.get("extrapolated", [False] * tables.time_s.size)
     for k, time in enumerate(tables.time_s):
@@ -101,30 +119,40 @@ def sigma_over_target(ax: Axes, profile: VariationProfile, fit: FitSummary | Non
     if fit is not None:
         for k, time in enumerate(fit.time_s):
             match = np.flatnonzero(np.isclose(tables.time_s, time, rtol=0.2))
-            colour = COLOURS[match[0] % len(COLOURS)] if match.size else "0.55"
-            name = None if match.size else f"measured change, {time:.2g} s"
-            ax.plot(fit.level_S * MICRO, fit.sigma_S[:, k] * MICRO, "o", ms=3, mfc="none", color=colour, label=name)
+            colour = COLOURS[match[0] % len(COLOURS)] if match.size else "0.4"
+            ax.plot(
+                fit.level_S * MICRO,
+                fit.sigma_S[:, k] * MICRO,
+                MARKERS[k % len(MARKERS)],
+                ms=3,
+                mfc="none",
+                color=colour,
+                label=f"measured, {time:.3g} s",
+            )
     top = ax.get_ylim()[1]
-    ax.set(xlabel="target conductance [µS]", ylabel="σ, absolute [µS]", ylim=(0, 1.35 * top))
-    ax.set_title("σ against target" + (" (circles: measured σ of the change)" if fit is not None else ""), fontsize=9)
+    ax.set(xlabel="target conductance [µS]", ylabel="σ, absolute [µS]", ylim=(0, 1.5 * top))
+    ax.set_title("σ of conductance against target" + (", measured as markers" if fit is not None else ""), fontsize=9)
     ax.legend(fontsize=7, ncols=2, loc="upper left")
     ax.grid(alpha=0.25)
     return ax
 
 
-def pit_histogram(ax: Axes, pit: Array, bins: int = 20) -> Axes:
-    """Histogram of the probability integral transform, with the 95 % band of a perfect law."""
+def pit_histogram(ax: Axes, pit: Array, cells: int, bins: int = 20) -> Axes:
+    """Histogram of the probability integral transform, with the 95 % band of a perfect law.
+
+    Reads of one cell belong together, so the band is that of as many independent draws as there are cells: the widest.
+    """
     counts, edges = np.histogram(pit, bins=bins, range=(0, 1))
     expected = pit.size / bins
-    low, high = binom.ppf([0.025, 0.975], pit.size, 1 / bins) / expected
+    low, high = binom.ppf([0.025, 0.975], cells, 1 / bins) / (cells / bins)
     ax.bar(edges[:-1], counts / expected, width=1 / bins, align="edge", color=COLOURS[5], edgecolor="white")
-    ax.axhspan(low, high, color="0.6", alpha=0.4, label="95 % band of a perfect law")
+    ax.axhspan(low, high, color="0.6", alpha=0.4, label="95 % band of a perfect law, each cell counted once")
     ax.set(
         xlabel="probability integral transform",
         ylabel="count / expected",
         ylim=(0, max(1.6, 1.1 * counts.max() / expected)),
     )
-    ax.set_title(f"PIT of {pit.size:,} left-out reads", fontsize=9)
+    ax.set_title(f"PIT of {pit.size:,} left-out reads of {cells:,} cells", fontsize=9)
     ax.legend(fontsize=7, loc="upper center")
     return ax
 
@@ -147,9 +175,14 @@ def distance_map(ax: Axes, fit: FitSummary) -> AxesImage:
 def histories(ax: Axes, profile: VariationProfile, target_S: float, rng: np.random.Generator, cells: int = 40) -> Axes:
     """Paths of single cells drawn from the profile."""
     low, high = profile.time_range_s
-    times = np.geomspace(low, high, 60)
+    times = np.geomspace(low, high, 400)
     paths = profile.sample(np.full(cells, target_S), times, rng, extras=False) * MICRO
-    ax.plot(times, paths, lw=0.7, alpha=0.7)
+    ax.plot(times, paths, lw=0.7, alpha=0.5, color=COLOURS[0])
+    ax.plot(times, paths[:, :3], lw=1.2, color=COLOURS[4])
+    known = float(profile.validity["time_s"][1])
+    if high > known * 1.01:
+        ax.axvspan(known, high, color="0.85", zorder=0)
+        ax.text(high * 0.8, 0.97, "extrapolated", fontsize=7, ha="right", va="top", transform=ax.get_xaxis_transform())
     ax.set(xscale="log", xlabel="time since programming [s]", ylabel="conductance [µS]")
     ax.set_title(f"{cells} cells programmed to {target_S * MICRO:.1f} µS: one cell, one history", fontsize=9)
     return ax
@@ -160,7 +193,8 @@ def correlation_map(ax: Axes, profile: VariationProfile, index: int) -> AxesImag
     tables = profile.tables
     matrix = tables.correlation[0, index]
     image = ax.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
-    labels = [f"{t:g} s" for t in tables.time_s]
+    beyond = profile.validity.get("extrapolated", [False] * tables.time_s.size)
+    labels = [f"{t:g} s{' *' if extrapolated else ''}" for t, extrapolated in zip(tables.time_s, beyond, strict=True)]
     ax.set_xticks(range(len(labels)), labels, rotation=45, ha="right", fontsize=7)
     ax.set_yticks(range(len(labels)), labels, fontsize=7)
     for i, row in enumerate(matrix):
@@ -168,9 +202,51 @@ def correlation_map(ax: Axes, profile: VariationProfile, index: int) -> AxesImag
             ax.text(
                 j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if value > 0.6 else "black"
             )
-    ax.set(xlabel="time", ylabel="time")
+    ax.set(xlabel="time (* extrapolated)" if any(beyond) else "time", ylabel="time")
     ax.set_title(f"correlation over time, {tables.target_S[index] * MICRO:.1f} µS", fontsize=9)
     return image
+
+
+def programmed_error(ax: Axes, profile: VariationProfile, count: int = 4) -> Axes:
+    """Conductance as programmed less its target on a probit axis, for a few targets."""
+    tables = profile.tables
+    chosen = np.unique(np.linspace(0, tables.target_S.size - 1, count).round().astype(int))
+    shown = (tables.probability >= PROBIT_TICKS[0]) & (tables.probability <= PROBIT_TICKS[-1])
+    for k, i in enumerate(chosen):
+        error = (tables.programmed_S[i, shown] - tables.target_S[i]) * MICRO
+        label = f"{tables.target_S[i] * MICRO:.2g} µS"
+        style = MARKERS[k % len(MARKERS)] + "-"
+        ax.plot(error, ndtri(tables.probability[shown]), style, ms=3, lw=0.8, mfc="none", color=COLOURS[k], label=label)
+    ax.set_yticks(ndtri(PROBIT_TICKS), [f"{100 * p:g}" for p in PROBIT_TICKS])
+    ax.set(xlabel="programmed less target [µS]", ylabel="cells below [%]")
+    ax.set_title(f"As programmed ({profile.first_time_s:g} s), by target", fontsize=9)
+    ax.legend(fontsize=7)
+    ax.grid(alpha=0.25)
+    return ax
+
+
+def drift_log_log(ax: Axes, profile: VariationProfile, count: int = 4) -> Axes:
+    """Median conductance with its 5–95 % band against time, both axes logarithmic: a power law is straight."""
+    tables = profile.tables
+    high = np.flatnonzero(tables.target_S > 0.1 * tables.target_S[-1])
+    chosen = high[np.unique(np.linspace(0, high.size - 1, count).round().astype(int))]
+    for k, i in enumerate(chosen):
+        low, median, top = (
+            tables.quantiles_S[0, i, :, np.abs(tables.probability - p).argmin()] for p in (0.05, 0.5, 0.95)
+        )
+        colour = COLOURS[k % len(COLOURS)]
+        ax.fill_between(tables.time_s, low * MICRO, top * MICRO, color=colour, alpha=0.2, lw=0)
+        ax.plot(tables.time_s, median * MICRO, "o-", ms=3, color=colour, label=f"{tables.target_S[i] * MICRO:.3g} µS")
+    known = float(profile.validity["time_s"][1])
+    if tables.time_s[-1] > known * 1.01:
+        ax.axvspan(known, tables.time_s[-1], color="0.85", zorder=0)
+    ax.set(xscale="log", yscale="log", xlabel="time since programming [s]", ylabel="conductance [µS]")
+    ticks = [t for t in (0.1, 0.3, 1, 3, 10, 30, 100, 300) if ax.get_ylim()[0] <= t <= ax.get_ylim()[1]]
+    ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    ax.set_yticks([], minor=True)
+    ax.set_title(f"Drift from t0 = {profile.drift['t0_s']:g} s: median, 5–95 %; grey: extrapolated", fontsize=9)
+    ax.legend(fontsize=7, loc="lower left", ncols=2)
+    return ax
 
 
 def drift_exponents(ax: Axes, profile: VariationProfile) -> Axes:
@@ -212,10 +288,11 @@ def ir_drop_map(ax: Axes, array: ArraySummary) -> AxesImage:
 def spice_against_nodal(ax: Axes, array: ArraySummary) -> Axes:
     """Relative difference of output currents between ngspice and the nodal solver."""
     if array.spice_A.size:
-        gap = np.abs(array.spice_A - array.current_A) / np.abs(array.current_A)
+        difference = np.abs(array.spice_A - array.current_A)
+        gap = np.divide(difference, array.scale_A, out=(difference > 0).astype(float), where=array.scale_A > 0)
         ax.semilogy(np.maximum(gap, 1e-17), "o", ms=3, color=COLOURS[0])
-        ax.axhline(1e-11, color=COLOURS[4], lw=1, label="tolerance")
-        ax.set_ylim(1e-17, 1e-9)
+        ax.axhline(array.tolerance, color=COLOURS[4], lw=1, label="tolerance")
+        ax.set_ylim(1e-17, 100 * max(array.tolerance, float(gap.max())))
         ax.legend(fontsize=7)
         ax.set_title(f"ngspice against nodal, largest {gap.max():.1e}", fontsize=9)
     else:

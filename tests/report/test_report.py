@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import nvmphys as nv
 from nvmphys.errors import BadInput
 from nvmphys.exporters import export
 from nvmphys.fit.result import versions
-from nvmphys.report import StudyContents, render_folder, summarise_array, summarise_fit, write_report
-from nvmphys.report.contents import load_contents
+from nvmphys.records import Measurement, Source
+from nvmphys.report import StudyContents, plots, render_folder, summarise_array, summarise_fit, write_report
+from nvmphys.report.contents import PROBABILITIES, load_contents
 from nvmphys.report.html import pictures
 
 
@@ -111,3 +114,69 @@ def test_spice_against_nodal_is_drawn_when_it_was_checked(fitted, tmp_path, ngsp
     assert "NOT made" not in page
     disagrees = replace(made, array=replace(made.array, passed=False))
     assert "DISAGREE" in write_report(disagrees, tmp_path).read_text(encoding="utf-8")
+
+
+def raw_cells(n, times, low=2, high=38):
+    rng = np.random.default_rng(0)
+    rows = []
+    for i, first in enumerate(rng.uniform(low, high, n)):
+        walk = first + 0.4 * np.cumsum(rng.standard_t(4, len(times)))
+        rows += [(f"c{i}", t, 1e-6 * max(g, 0.01)) for t, g in zip((0, *times), (first, *walk), strict=True)]
+    return [Measurement("retention", pd.DataFrame(rows, columns=["device_id", "time_s", "conductance_S"]), Source("x"))]
+
+
+def refitted(made, measurements, **options):
+    """Put another fit into the contents."""
+    result = nv.fit(measurements, "relaxation", seed=1, bootstrap=0, **options)
+    return replace(made, card=result.card("other"), fit=summarise_fit(result, result.cells))
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [raw_cells(400, (1.0,)), raw_cells(150, (0.01, 1, 100), 9, 11), raw_cells(25, (0.01, 1, 100))],
+    ids=["one time", "one level", "few cells"],
+)
+def test_little_data_still_makes_a_report(fitted, tmp_path, measured):
+    made = refitted(contents(*fitted, tmp_path), measured)
+    assert all(ax.has_data() for picture in pictures(made) for ax in picture.figure.axes)
+    assert "Judged by a fit without" in write_report(made, tmp_path).read_text(encoding="utf-8")
+
+
+def test_data_fitted_to_is_never_called_left_out(fitted, tmp_path):
+    made = refitted(contents(*fitted, tmp_path), raw_cells(400, (0.01, 1, 100)), holdout=0)
+    drawn = [picture for picture in pictures(made) if picture.section == "time"]
+    labels = [text.get_text() for picture in drawn for legend in picture.figure.legends for text in legend.get_texts()]
+    assert "cells fitted to (none were left out)" in labels
+    assert "left-out cells" not in labels
+    assert "No data was left out" in write_report(made, tmp_path).read_text(encoding="utf-8")
+
+
+def test_no_quantile_is_drawn_beyond_the_outermost_cell(fitted, tmp_path):
+    fit = refitted(contents(*fitted, tmp_path), raw_cells(400, (0.01, 1, 100))).fit
+    beyond = np.minimum(PROBABILITIES, 1 - PROBABILITIES) * fit.left_out_count[:, None] < 1
+    assert beyond.any()
+    assert np.isnan(fit.left_out_S.transpose(0, 2, 1)[beyond]).all()
+
+
+def test_where_the_data_comes_from_and_under_which_conditions_is_said(fitted, tmp_path):
+    page = write_report(contents(*fitted, tmp_path), tmp_path).read_text(encoding="utf-8")
+    assert "the read near 4 s exists for 48 % of the cells only, and not at random" in page
+    assert "a perfect law reaches 95 %" in page
+
+
+def test_a_disagreement_with_spice_lies_inside_the_axes(fitted, tmp_path):
+    array = contents(*fitted, tmp_path).array
+    for spice in (array.current_A * 1.001, array.current_A):
+        open_line = np.arange(4) == 2
+        ax = plots.spice_against_nodal(
+            Figure().subplots(),
+            replace(
+                array,
+                spice_A=np.where(open_line, 0, spice),
+                current_A=np.where(open_line, 0, array.current_A),
+                scale_A=np.where(open_line, 0, array.scale_A),
+            ),
+        )
+        seen, (low, high) = np.asarray(ax.lines[0].get_ydata()), ax.get_ylim()
+        assert np.all((seen >= low) & (seen <= high))
+    assert np.max(seen) == pytest.approx(1e-17)
