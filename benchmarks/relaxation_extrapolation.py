@@ -9,7 +9,7 @@ from _claims import OPTIONS, conclude, relaxation_cells
 
 from nvmphys.fit.outlook import GROUPS, judge_extrapolation
 from nvmphys.fit.relaxation import fit_cells
-from nvmphys.population.relaxation import EXTRAPOLATIONS
+from nvmphys.population.extrapolation import EXTRAPOLATIONS
 
 
 def main() -> int:

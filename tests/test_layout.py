@@ -19,6 +19,7 @@ ORDER = (
     "parameters",
     "cards",
     "measurement",
+    "technologies",
     "devices",
     "codegen",
     "simulate",

@@ -43,7 +43,8 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
     @torch.no_grad()
     def apply_programming_noise_to_conductance(self, g_target: torch.Tensor) -> torch.Tensor:
         """Return programmed conductances [µS]."""
-        programmed = self.profile.program(self._levels(g_target), _generator())
+        levels, rng = self._levels(g_target), _generator()
+        programmed = self.profile.program(levels, rng.standard_normal(levels.size), rng)
         return _like(programmed.reshape(g_target.shape) / MICRO, g_target)
 
     @torch.no_grad()

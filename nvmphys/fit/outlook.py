@@ -9,7 +9,8 @@ import pandas as pd
 
 from nvmphys.fit.cells import Cells
 from nvmphys.fit.judge import LawPredictor
-from nvmphys.population.relaxation import EXTRAPOLATIONS, RelaxationLaw
+from nvmphys.population.extrapolation import EXTRAPOLATIONS
+from nvmphys.population.relaxation import RelaxationLaw
 
 GROUPS = {"lowest eighth": (0.0, 0.125), "up to the middle": (0.125, 0.5), "upper half": (0.5, 1.0)}
 """Groups of levels, as shares of the number of levels."""

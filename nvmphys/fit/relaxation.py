@@ -29,9 +29,10 @@ from nvmphys.fit.outlook import judge_extrapolation
 from nvmphys.fit.result import Convergence, FitResult, Outlook
 from nvmphys.fit.summaries import cells_of_summary, check_summary, common_times
 from nvmphys.population.coordinate import Coordinate
+from nvmphys.population.extrapolation import EXTRAPOLATIONS
 from nvmphys.population.history import History
 from nvmphys.population.law import Extra
-from nvmphys.population.relaxation import EXTRAPOLATIONS, NAME, RelaxationLaw, to_values
+from nvmphys.population.relaxation import NAME, RelaxationLaw, to_values
 from nvmphys.records import Basis, Exclusion, Measurement
 from nvmphys.tomlfile import checked
 

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Protocol, cast
 
+import pandas as pd
+
 from nvmphys.discovery import modules_with
 from nvmphys.errors import BadInput, NvmphysError
 from nvmphys.measurement import text
@@ -14,7 +16,7 @@ from nvmphys.measurement.columns import Columns
 from nvmphys.measurement.source import list_sources, shipped_data, source_of
 from nvmphys.records import Measurement
 
-__all__ = ["Reader", "list_sources", "load_source", "read", "readers"]
+__all__ = ["Reader", "list_sources", "load_source", "load_table", "read", "readers"]
 
 
 class Reader(Protocol):
@@ -34,7 +36,7 @@ def readers() -> Mapping[str, Reader]:
     """Return the readers found in this folder by the name of their format.
 
     >>> sorted(readers())
-    ['delimited', 'summary']
+    ['delimited', 'easyexpert', 'summary']
     """
     return {name: cast(Reader, module) for name, module in modules_with(__name__, "FORMAT").items()}
 
@@ -98,6 +100,37 @@ def load_source(name: str) -> list[Measurement]:
     """
     path = shipped_data(name)
     source = source_of(path)
-    if source.kind == "published_fit":
-        raise BadInput(f"source {name} is a published law, not a measurement: use its card (nvmphys list cards)")
+    if source.kind.startswith("published"):
+        what = "a published law" if source.kind == "published_fit" else "a published table"
+        raise BadInput(
+            f"source {name} is {what}, not a measurement: use its card (nvmphys list cards), or load_table for the figures"
+        )
+    if not sure_of(path):
+        raise BadInput(
+            f"source {name} is a table of statistics that no fit reads: load_table gives it, its source.toml says what "
+            "the columns are"
+        )
     return read(path)
+
+
+def sure_of(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a shipped file is a summary of cells, which fits read."""
+    return _confidence(readers()["summary"], path) > 0
+
+
+def load_table(name: str) -> pd.DataFrame:
+    """Return the figures of a shipped source as they stand in its `data.csv`, after checking its hash.
+
+    Raises
+    ------
+    BadInput
+        "unknown source" with close matches; "is not the file that source.toml describes".
+
+    Examples
+    --------
+    >>> float(load_table("rram_milo_2021")["value"][1])
+    4.782321e-06
+    """
+    path = shipped_data(name)
+    source_of(path)
+    return pd.read_csv(path)

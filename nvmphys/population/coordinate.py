@@ -11,7 +11,7 @@ from nvmphys.errors import BadInput
 
 Array = NDArray[np.float64]
 
-KINDS = ("floored", "log")
+KINDS = ("floored", "linear", "log")
 _NOTHING = 1e-3
 """A floored conductance counts as at least this share of the floor, so that a read of zero stays finite."""
 
@@ -21,6 +21,7 @@ class Coordinate:
     """A monotone map y(G) of conductance; changes are differences of y.
 
     - ``log``: y = ln G [1]; a change is a factor, as in a power law. G = 0 stays 0.
+    - ``linear``: y = G [S]; a change is a difference, and a cell that would fall below zero stands at zero.
     - ``floored``: y = G - floor²/G [S]; well above the floor a change is a difference of conductance, near zero it
       becomes ever harder to fall further. Back: G = (y + √(y² + 4 floor²))/2 > 0.
 
@@ -57,6 +58,8 @@ class Coordinate:
         if self.kind == "log":
             positive = np.maximum(conductance_S, np.finfo(float).tiny)
             return np.where(conductance_S > 0, np.log(positive), -np.inf)
+        if self.kind == "linear":
+            return np.asarray(conductance_S, dtype=float)
         seen = np.maximum(conductance_S, _NOTHING * self.floor_S)
         return np.asarray(seen - self.floor_S**2 / seen)
 
@@ -64,6 +67,8 @@ class Coordinate:
         """Return the conductance [S] at a coordinate: the inverse of `of`."""
         if self.kind == "log":
             return np.exp(y)
+        if self.kind == "linear":
+            return np.maximum(y, 0.0)
         root = np.hypot(y, 2 * self.floor_S)
         # for y < 0 the sum cancels; its product with the conjugate does not
         return np.where(y > 0, 0.5 * (y + root), 2 * self.floor_S**2 / (root + np.abs(y)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 from nvmphys.errors import BadInput
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.history import History
-from nvmphys.records import Basis
+from nvmphys.records import Basis, ModelCard
 
 Array = NDArray[np.float64]
 
@@ -87,6 +87,30 @@ class CellLaw(Covered, Protocol):
         """Populations that do not follow the target."""
         ...
 
+    @property
+    def value_parts(self) -> Mapping[str, tuple[str, ...]]:
+        """Prefixes of the card's values behind `programmed`, `change`, `history` and `read_noise`."""
+        ...
+
+    @property
+    def programming_correlation(self) -> float:
+        """Correlation between a cell's score at programming and its scores of change [1]."""
+        ...
+
+    @property
+    def temperature_range_K(self) -> tuple[float, float] | None:
+        """Lowest and highest temperature known [K]; None for a law without temperature."""
+        ...
+
+    @property
+    def t_read_s(self) -> float:
+        """Duration of one read [s], where read noise is known."""
+        ...
+
+    def at_temperature(self, temperature_K: float) -> Self:
+        """Return the law at one temperature; a law without temperature returns itself."""
+        ...
+
     def programmed(self, target_S: Array, z: Array) -> Array:
         """Return the conductance right after programming [S] at normal score z."""
         ...
@@ -95,13 +119,61 @@ class CellLaw(Covered, Protocol):
         """Return the change of the coordinate from programming to `time_s` at normal score z."""
         ...
 
-    def read_noise_sigma(self, target_S: Array, conductance_S: Array, time_s: float) -> Array | None:
-        """Return σ of one read [S], or None where it is not known apart."""
+    def read_noise_amplitude(self, target_S: Array, conductance_S: Array) -> Array | None:
+        """Return A [S] of the read noise spectrum S(f) = A²/f (one-sided), or None where it is not known apart."""
+        ...
+
+    def sigma_range(self, target_S: Array, time_s: float) -> tuple[Array, Array] | None:
+        """Return the range of σ [S] that what is published leaves open, or None where nothing is said."""
         ...
 
     def drift(self, target_S: Array) -> Mapping[str, float | Array]:
         """Return t0_s, nu_mean and nu_sigma at the targets for a power law; empty for other laws."""
         ...
+
+
+class Plain:
+    """What holds for a law that says nothing else: no temperature, no read noise, no drift, nothing left open."""
+
+    value_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    programming_correlation: float = 0.0
+    temperature_range_K: tuple[float, float] | None = None
+    t_read_s: float = np.nan
+
+    def at_temperature(self, temperature_K: float) -> Self:
+        """Return the law itself: it has no temperature in it."""
+        return self
+
+    def read_noise_amplitude(self, target_S: Array, conductance_S: Array) -> Array | None:
+        """Return nothing: read noise is not known apart."""
+        return None
+
+    def sigma_range(self, target_S: Array, time_s: float) -> tuple[Array, Array] | None:
+        """Return nothing: no other value is published."""
+        return None
+
+    def drift(self, target_S: Array) -> Mapping[str, float | Array]:
+        """Return nothing: the law is no power law."""
+        return {}
+
+
+def read_noise_sigma(law: CellLaw, target_S: Array, conductance_S: Array, time_s: float) -> Array | None:
+    """Return σ of one read [S] a time after programming, or None where it is not known apart.
+
+    Noise of spectrum A²/f between 1/(t + t_read) and 1/(2 t_read) has σ = A·√ln((t + t_read)/(2 t_read))
+    (Nandakumar et al., ICECS 2019).
+
+    Parameters
+    ----------
+    target_S, conductance_S : ndarray
+        Targets, and conductances now [S].
+    time_s : float
+        Time since programming [s].
+    """
+    amplitude = law.read_noise_amplitude(target_S, conductance_S)
+    if amplitude is None:
+        return None
+    return amplitude * np.sqrt(max(np.log((time_s + law.t_read_s) / (2 * law.t_read_s)), 0.0))
 
 
 def check_times(law: Covered, times_s: Array, extrapolate: bool) -> None:
@@ -157,14 +229,57 @@ def draw_cells(
     check_levels(law, targets)
     check_times(law, times, extrapolate)
     flat = targets.ravel()
-    programmed = law.programmed(flat, rng.standard_normal(flat.size))
+    z = rng.standard_normal(flat.size)
+    programmed = law.programmed(flat, z)
     later = times != law.first_time_s
-    scores = law.history.scores(times[later], flat.size, rng)
+    scores = correlated(law.history.scores(times[later], flat.size, rng), z, law.programming_correlation)
     out = np.broadcast_to(programmed, (times.size, flat.size)).copy()
     level = programmed if law.level_is_programmed else flat
     for i, z in zip(np.flatnonzero(later), scores, strict=True):
         out[i] = law.coordinate.moved(programmed, law.change(level, times[i], z, extrapolate))
     return out.reshape(times.size, *targets.shape)
+
+
+def correlated(scores: Array, programming: Array, correlation: float) -> Array:
+    """Return scores of change (time, n) tied to those of programming (n,); standard normal as before.
+
+    >>> correlated(np.array([[3.0]]), np.array([1.0]), 1.0).tolist()
+    [[1.0]]
+    """
+    return scores if correlation == 0 else correlation * programming + np.sqrt(1 - correlation**2) * scores
+
+
+def positive_programmed(conductance_S: Array) -> Array:
+    """Return programmed conductances [S], those drawn below zero at zero; the profile says how many they are."""
+    return np.maximum(conductance_S, 0.0)
+
+
+def windowed(target_S: Array, z: Array, weights: Array, sigma_S: Array, window_S: Array) -> Array:
+    """Return target + normal error cut at an acceptance window [S]; σ before the cut and window given at knots.
+
+    `weights` (n, knot) carry the knots to the targets; an infinite σ is a uniform error within the window.
+    """
+    sigma = np.full(weights.shape[0], np.inf) if np.isinf(sigma_S).any() else weights @ sigma_S
+    return np.asarray(target_S + truncated_normal(z, sigma, weights @ window_S))
+
+
+def extras_of(card: ModelCard) -> dict[str, Extra]:
+    """Read the `[population.<name>]` tables of a card."""
+    return {name: _extra(table) for name, table in card.population.items()}
+
+
+def _extra(table: Mapping[str, Any]) -> Extra:
+    low, high = table["interval"]
+    quantiles = np.asarray(table["quantiles_S"], dtype=float)
+    return Extra(
+        float(table["weight"]), (float(low), float(high)), quantiles, Basis(table["basis"]), str(table["note"])
+    )
+
+
+def span(card: ModelCard, name: str) -> tuple[float, float]:
+    """Return a range of the card's validity as (low, high)."""
+    low, high = card.validity[name]
+    return float(low), float(high)
 
 
 def truncated_normal(z: Array, sigma: Array, half_width: Array) -> Array:

@@ -4,16 +4,18 @@ With x = G_target / G_max, t counted from programming and starting at t0 (Nandak
 Joshi et al., Nat. Commun. 11, 2473 (2020), doi 10.1038/s41467-020-16108-9):
 
     G(t0)   = max(N(G_target, σ_prog(x)), 0)           σ_prog = polynomial in x
-    G(t)    = G(t0) · (t/t0)^-ν,   ν = |N(µ_ν, σ_ν)|   µ_ν, σ_ν = clip(a·ln x + b, low, high)
-    σ_read  = G(t) · Q · √ln((t + t_read)/(2 t_read)),  Q = min(q·x^-p, Q_max)
+    G(t)    = G(t0) · (t/t0)^-ν,   ν = |N(µ_ν, σ_ν)|   µ_ν, σ_ν = clipped logarithms, or polynomials, of x
+    σ_read  = G(t) · Q · √ln((t + t_read)/(2 t_read)),  Q = clipped power, logarithm or polynomial of x
 
-One ν a cell: a cell that drifts fast does so for ever, so its history is one score for life.
+One ν a cell: a cell that drifts fast does so for ever, so its history is one score for life. The scores of programming
+error and ν may be correlated: with a positive correlation ρ the cells programmed above their target drift least.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +23,9 @@ from scipy.special import chndtrix, ndtr
 
 from nvmphys.errors import BadInput
 from nvmphys.population.coordinate import Coordinate
+from nvmphys.population.curve import Curve
 from nvmphys.population.history import History
-from nvmphys.population.law import Extra
-from nvmphys.population.relaxation import extra_from_table
+from nvmphys.population.law import Extra, Plain, extras_of, positive_programmed, span
 from nvmphys.records import ModelCard
 
 Array = NDArray[np.float64]
@@ -32,7 +34,7 @@ NAME = "power_law_drift"
 
 
 @dataclass(frozen=True)
-class PowerLawDrift:
+class PowerLawDrift(Plain):
     """Published statistics of programming, drift and read noise against normalised conductance.
 
     Attributes
@@ -41,28 +43,41 @@ class PowerLawDrift:
         Conductance at x = 1 [S].
     t0_s : float
         First time of the law [s].
-    sigma_prog_S : ndarray
-        Polynomial coefficients of σ_prog in x, ascending powers [S].
-    nu_mean, nu_sigma : ndarray (4,)
-        a, b, low, high of clip(a·ln x + b, low, high) [1].
-    read_noise : ndarray (3,)
-        q, p and Q_max of Q = min(q·x^-p, Q_max) [1].
+    sigma_prog_S : Curve
+        σ_prog against x [S].
+    nu_mean, nu_sigma : Curve
+        µ_ν and σ_ν against x [1].
+    read_noise : Curve
+        Q against x [1].
     t_read_s : float
         Duration of one read [s].
+    programming_correlation : float
+        ρ between the scores of programming error and of change [1], -1 … 1.
     """
 
     g_max_S: float
     t0_s: float
-    sigma_prog_S: Array
-    nu_mean: Array
-    nu_sigma: Array
-    read_noise: Array
-    t_read_s: float
+    sigma_prog_S: Curve
+    nu_mean: Curve
+    nu_sigma: Curve
+    read_noise: Curve
     level_range_S: tuple[float, float]
     time_range_s: tuple[float, float]
+    t_read_s: float = np.nan
+    programming_correlation: float = 0.0
     extras: Mapping[str, Extra] = field(default_factory=dict)
     coordinate: Coordinate = field(default_factory=lambda: Coordinate("log"))
     level_is_programmed: bool = False
+    value_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "programmed": ("sigma_prog",),
+        "change": ("nu_",),
+        "history": ("nu_",),
+        "read_noise": ("read_noise",),
+    }
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.programming_correlation <= 1:
+            raise BadInput(f"programming_correlation must lie within -1 … 1 (got {self.programming_correlation:g})")
 
     @property
     def first_time_s(self) -> float:
@@ -74,6 +89,10 @@ class PowerLawDrift:
         """One drift exponent a cell: one score for life."""
         return History.frozen(self.t0_s)
 
+    def _x(self, target_S: Array) -> Array:
+        """Return normalised conductances."""
+        return np.asarray(target_S, dtype=float) / self.g_max_S
+
     def programming_sigma(self, target_S: Array) -> Array:
         """Return σ_prog [S], absolute, at target conductances [S].
 
@@ -84,18 +103,16 @@ class PowerLawDrift:
         >>> float(law.programming_sigma(np.array([25e-6]))[0].round(12))
         1.05538e-06
         """
-        x = np.asarray(target_S) / self.g_max_S
-        return np.asarray(np.polynomial.polynomial.polyval(x, self.sigma_prog_S), dtype=float)
+        return self.sigma_prog_S.at(self._x(target_S))
 
     def drift_exponent(self, target_S: Array) -> tuple[Array, Array]:
         """Return µ_ν and σ_ν [1] at target conductances [S]; ν of a cell is |N(µ_ν, σ_ν)|."""
-        log_x = np.log(np.maximum(np.asarray(target_S) / self.g_max_S, np.finfo(float).tiny))
-        (a, b, low, high), (c, d, bottom, top) = self.nu_mean, self.nu_sigma
-        return np.clip(a * log_x + b, low, high), np.clip(c * log_x + d, bottom, top)
+        x = self._x(target_S)
+        return self.nu_mean.at(x), self.nu_sigma.at(x)
 
     def programmed(self, target_S: Array, z: Array) -> Array:
         """Return G(t0) [S] at normal score z; draws below zero stand at zero, as in the published model."""
-        return np.maximum(target_S + self.programming_sigma(target_S) * z, 0.0)
+        return positive_programmed(target_S + self.programming_sigma(target_S) * z)
 
     def change(self, level_S: Array, time_s: float, z: Array, extrapolate: bool = False) -> Array:
         """Return ln G(t)/G(t0) = -ν ln(t/t0) [1]; a high score is a slow drift."""
@@ -109,12 +126,9 @@ class PowerLawDrift:
         nu = sigma * np.sqrt(chndtrix(ndtr(-z), 1.0, (mean / sigma) ** 2))
         return -nu * np.log(time_s / self.t0_s)
 
-    def read_noise_sigma(self, target_S: Array, conductance_S: Array, time_s: float) -> Array:
-        """Return σ of one read [S], absolute, of cells at `conductance_S` now that were programmed to `target_S`."""
-        q, p, q_max = self.read_noise
-        x = np.maximum(np.asarray(target_S) / self.g_max_S, 1e-9)
-        relative = np.minimum(q * x**-p, q_max)
-        return conductance_S * relative * np.sqrt(np.log((time_s + self.t_read_s) / (2 * self.t_read_s)))
+    def read_noise_amplitude(self, target_S: Array, conductance_S: Array) -> Array:
+        """Return G·Q [S] of cells at `conductance_S` now that were programmed to `target_S`."""
+        return conductance_S * self.read_noise.at(self._x(target_S))
 
     def drift(self, target_S: Array) -> Mapping[str, float | Array]:
         """Return t0 and the statistics of ν at the targets."""
@@ -124,17 +138,16 @@ class PowerLawDrift:
 
 def from_card(card: ModelCard) -> PowerLawDrift:
     """Build the law from a card's values."""
-    low, high = card.validity["target_S"]
-    begin, end = card.validity["time_s"]
     return PowerLawDrift(
         g_max_S=float(card.values["g_max_S"]),
         t0_s=float(card.values["t0_s"]),
-        sigma_prog_S=card.array("sigma_prog_S"),
-        nu_mean=card.array("nu_mean"),
-        nu_sigma=card.array("nu_sigma"),
-        read_noise=card.array("read_noise"),
+        sigma_prog_S=Curve.of(card, "sigma_prog"),
+        nu_mean=Curve.of(card, "nu_mean"),
+        nu_sigma=Curve.of(card, "nu_sigma"),
+        read_noise=Curve.of(card, "read_noise"),
         t_read_s=float(card.values["t_read_s"]),
-        level_range_S=(float(low), float(high)),
-        time_range_s=(float(begin), float(end)),
-        extras={name: extra_from_table(table) for name, table in card.population.items()},
+        programming_correlation=float(card.values.get("programming_correlation", 0.0)),
+        level_range_S=span(card, "target_S"),
+        time_range_s=span(card, "time_s"),
+        extras=extras_of(card),
     )

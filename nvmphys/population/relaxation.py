@@ -14,28 +14,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nvmphys.errors import unknown_name
 from nvmphys.population.coordinate import Coordinate
+from nvmphys.population.extrapolation import EXTRAPOLATIONS, WIDTH_Z, beyond
 from nvmphys.population.history import History
 from nvmphys.population.interpolation import level_weights, time_weights
 from nvmphys.population.johnson import Shape, normal_score, quantile
-from nvmphys.population.law import Extra, truncated_normal
-from nvmphys.records import Basis, ModelCard
+from nvmphys.population.law import Extra, Plain, extras_of, span, windowed
+from nvmphys.records import ModelCard
 
 Array = NDArray[np.float64]
 
 NAME = "relaxation"
-EXTRAPOLATIONS = ("variance linear", "held", "sigma linear", "power")
-_WIDTH_Z = 1.6448536269514722
 
 
 @dataclass(frozen=True)
-class RelaxationLaw:
+class RelaxationLaw(Plain):
     """Programming window and relaxation of a cell population.
 
     Attributes
@@ -69,6 +68,11 @@ class RelaxationLaw:
     extrapolation: str = EXTRAPOLATIONS[0]
     level_is_programmed: bool = True
     first_time_s: float = 0.0
+    value_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "programmed": ("programming_",),
+        "change": ("location", "scale_S", "skew", "tail", "temper"),
+        "history": ("history_",),
+    }
 
     def __post_init__(self) -> None:
         if self.extrapolation not in EXTRAPOLATIONS:
@@ -86,10 +90,7 @@ class RelaxationLaw:
 
     def programmed(self, target_S: Array, z: Array) -> Array:
         """Return target + error [S]; the error is normal, cut at the acceptance window."""
-        weights = level_weights(target_S, self.level_S)
-        uniform = bool(np.isinf(self.sigma_S).any())
-        sigma = np.full(weights.shape[0], np.inf) if uniform else weights @ self.sigma_S
-        return np.asarray(target_S + truncated_normal(z, sigma, weights @ self.window_S))
+        return windowed(target_S, z, level_weights(target_S, self.level_S), self.sigma_S, self.window_S)
 
     def change(self, level_S: Array, time_s: float | Array, z: Array, extrapolate: bool = False) -> Array:
         """Return the change of the coordinate [S] at normal score z for cells first read at `level_S`."""
@@ -111,38 +112,20 @@ class RelaxationLaw:
             change = centre_last + (change - centre) * width_last / width
         return normal_score(change, self.shape(level_S, np.minimum(time_s, self.times_s[-1])))
 
-    def read_noise_sigma(self, target_S: Array, conductance_S: Array, time_s: float) -> None:
-        """Not known apart: one read a time holds relaxation and read noise together."""
-        return None
-
-    def drift(self, target_S: Array) -> Mapping[str, float | Array]:
-        """Return nothing: relaxation is not a power law."""
-        return {}
-
     def _centre_and_width(self, level_S: Array, time_s: float | Array) -> tuple[Array, Array]:
         """Return the median and the 5–95 % width of the change [S]."""
         shape = self.shape(level_S, time_s)
-        low, centre, high = (quantile(np.asarray(z), shape) for z in (-_WIDTH_Z, 0.0, _WIDTH_Z))
+        low, centre, high = (quantile(np.asarray(z), shape) for z in (-WIDTH_Z, 0.0, WIDTH_Z))
         return centre, high - low
 
     def _outlook(self, level_S: Array, time_s: float | Array) -> tuple[Array, Array, Array, Array]:
         """Return median and width at `time_s` by the chosen law, and both at the last time known."""
         known = np.minimum(time_s, self.times_s[-1])
-        ahead = np.log(time_s / known)
-        centre, width = self._centre_and_width(level_S, known)
-        x = np.log(self.times_s)
+        last = self._centre_and_width(level_S, known)
         nodes = [self._centre_and_width(level_S, time) for time in self.times_s]
-        widths = np.array([w for _, w in nodes])
-        further = centre + ahead * _slope(x, np.array([c for c, _ in nodes]))
-        if self.extrapolation == "variance linear":
-            wider = np.sqrt(width**2 + ahead * np.maximum(_slope(x, widths**2), 0.0))
-        elif self.extrapolation == "sigma linear":
-            wider = width + ahead * np.maximum(_slope(x, widths), 0.0)
-        elif self.extrapolation == "power":
-            wider = width * np.exp(ahead * np.maximum(_slope(x, np.log(widths)), 0.0))
-        else:
-            wider = width
-        return further, wider, centre, width
+        centres, widths = (np.array(part) for part in zip(*nodes, strict=True))
+        ahead = np.log(time_s / known)
+        return *beyond(self.times_s, centres, widths, last, ahead, self.extrapolation), *last
 
 
 def blend(parameters: Array, by_level: Array, by_time: Array) -> Shape:
@@ -152,14 +135,6 @@ def blend(parameters: Array, by_level: Array, by_time: Array) -> Shape:
     blended = np.einsum("ptn,nt->pn", at_nodes, by_time)
     blended[1] = np.log(blended[1])
     return Shape(*blended)
-
-
-def _slope(x: Array, y: Array) -> Array:
-    """Return least-squares slopes of y (node, n) against x (node,)."""
-    if x.size == 1:
-        return np.zeros(y.shape[1:])
-    centred = x - x.mean()
-    return np.tensordot(centred, y, axes=1) / np.sum(centred**2)
 
 
 def to_values(law: RelaxationLaw) -> tuple[dict[str, Any], dict[str, str]]:
@@ -201,7 +176,6 @@ def from_card(card: ModelCard) -> RelaxationLaw:
         float(card.values["history_dof"]),
         card.array("history_path"),
     )
-    low, high = card.validity["target_S"]
     return RelaxationLaw(
         coordinate=Coordinate("floored", float(card.values["floor_S"])),
         level_S=card.array("level_S"),
@@ -210,18 +184,6 @@ def from_card(card: ModelCard) -> RelaxationLaw:
         history=history,
         window_S=card.array("programming_window_S"),
         sigma_S=card.array("programming_sigma_S"),
-        level_range_S=(float(low), float(high)),
-        extras={name: extra_from_table(table) for name, table in card.population.items()},
-    )
-
-
-def extra_from_table(table: Mapping[str, Any]) -> Extra:
-    """Read one `[population.<name>]` table of a card."""
-    low, high = table["interval"]
-    return Extra(
-        float(table["weight"]),
-        (float(low), float(high)),
-        np.asarray(table["quantiles_S"], dtype=float),
-        Basis(table["basis"]),
-        str(table["note"]),
+        level_range_S=span(card, "target_S"),
+        extras=extras_of(card),
     )

@@ -52,6 +52,7 @@ def save_profile(profile: VariationProfile, path: str | os.PathLike[str]) -> Non
         file.attrs["coordinate"] = profile.coordinate.kind
         file.attrs["floor_S"] = profile.coordinate.floor_S
         file.attrs["level_is_programmed"] = profile.level_is_programmed
+        file.attrs["programming_correlation"] = profile.programming_correlation
         file.attrs["sigma_ref"] = "absolute"
         for name in _AXES:
             file[f"/axes/{name}"] = getattr(profile.tables, name)
@@ -63,6 +64,8 @@ def save_profile(profile: VariationProfile, path: str | os.PathLike[str]) -> Non
         file["/history"].attrs["dof"] = history.dof
         if profile.read_noise_S is not None:
             file["/read_noise/sigma_S"] = profile.read_noise_S
+        if profile.sigma_range_S is not None:
+            file["/confidence/sigma_range_S"] = profile.sigma_range_S
         for name, value in profile.drift.items():
             file[f"/drift/{name}"] = value
         for name, extra in profile.extras.items():
@@ -105,6 +108,7 @@ def _read(file: h5py.File, path: Any) -> VariationProfile:
     arrays |= {name: _dataset(file, place, path) for name, place in _PLACES.items()}
     tables = Tables(**arrays)
     check_tables(tables, path)
+    target, time = tables.target_S, tables.time_s
     history = History(
         times_s=_dataset(file, "/history/times_s", path),
         step_quantiles=_dataset(file, "/history/step_quantiles", path),
@@ -115,6 +119,9 @@ def _read(file: h5py.File, path: Any) -> VariationProfile:
     _check_history(history, path)
     extras = {name: _extra(file[f"/faults/{name}"], path) for name in file.get("/faults", {})}
     drift = {name: _dataset(file, f"/drift/{name}", path) for name in file.get("/drift", {})}
+    correlation = float(file.attrs["programming_correlation"])
+    if not -1 <= correlation <= 1:
+        raise BadInput(f"{path}: programming_correlation must lie within -1 … 1 (got {correlation:g})")
     return VariationProfile(
         name=str(file.attrs["name"]),
         technology=str(file.attrs["technology"]),
@@ -123,12 +130,26 @@ def _read(file: h5py.File, path: Any) -> VariationProfile:
         level_is_programmed=bool(file.attrs["level_is_programmed"]),
         history=history,
         extras=extras,
-        read_noise_S=_dataset(file, "/read_noise/sigma_S", path) if "/read_noise/sigma_S" in file else None,
+        programming_correlation=correlation,
+        read_noise_S=_optional(file, "/read_noise/sigma_S", (target.size, time.size), path),
+        sigma_range_S=_optional(file, "/confidence/sigma_range_S", (2, target.size, time.size), path),
         drift={name: float(value) if value.ndim == 0 else value for name, value in drift.items()},
         assumptions=tuple(json.loads(file.attrs["assumptions"])),
         unknown=tuple(json.loads(file.attrs["unknown"])),
         **{name: json.loads(file.attrs[name]) for name in _TEXTS},
     )
+
+
+def _optional(file: h5py.File, place: str, shape: tuple[int, ...], path: Any) -> NDArray[np.float64] | None:
+    """Read a dataset that need not be there, of the shape it must have: not negative, NaN where nothing is known."""
+    if place not in file:
+        return None
+    table = _dataset(file, place, path)
+    if table.shape != shape:
+        raise BadInput(f"{path}: {place} must have shape {shape} (got {table.shape})")
+    if np.any(np.isinf(table)) or np.any(table < 0):
+        raise BadInput(f"{path}: {place} must hold finite numbers >= 0, or NaN where nothing is known")
+    return table
 
 
 def _dataset(file: h5py.File, place: str, path: Any) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from nvmphys.errors import BadInput
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.history import History
-from nvmphys.population.law import Extra, check_levels, check_times
+from nvmphys.population.law import Extra, check_levels, check_times, correlated
 from nvmphys.records import as_rng
 
 Array = NDArray[np.float64]
@@ -82,6 +82,11 @@ class VariationProfile:
         Populations that do not follow the target, with their share.
     read_noise_S : ndarray (target, time) or None
         σ (absolute) of one read [S]; None where it is not known apart.
+    programming_correlation : float
+        Correlation between a cell's score at programming and its scores of change [1].
+    sigma_range_S : ndarray (2, target, time) or None
+        Lowest and highest σ [S] that what is published leaves open: two fits that disagree, or 0 and a limit; NaN where
+        nothing is said, None if nowhere.
     drift : mapping
         For power laws: `t0_s`, `nu_mean` and `nu_sigma` (target,).
     array : mapping
@@ -103,7 +108,9 @@ class VariationProfile:
     basis: Mapping[str, str]
     validity: Mapping[str, Any]
     extras: Mapping[str, Extra] = field(default_factory=dict)
+    programming_correlation: float = 0.0
     read_noise_S: Array | None = None
+    sigma_range_S: Array | None = None
     drift: Mapping[str, Any] = field(default_factory=dict)
     array: Mapping[str, Any] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
@@ -153,7 +160,7 @@ class VariationProfile:
             Times since programming [s]: the programming time itself, or within the table's times.
         rng : numpy.random.Generator or int
         temperature : float, optional
-            Must be one of the table's [K]; the first by default.
+            Within the table's [K]; the lowest by default.
         extrapolate : bool
             Hold the last table beyond its time; off by default, then such a time is refused.
         extras : bool
@@ -183,19 +190,19 @@ class VariationProfile:
         check_levels(self, cells)
         check_times(self, when, extrapolate)
         flat = cells.ravel()
-        programmed = self.program(flat, rng, extras=extras)
+        z = rng.standard_normal(flat.size)
+        programmed = self.program(flat, z, rng, extras=extras)
         level = self.level(programmed, flat)
         later = when != self.first_time_s
         out = np.broadcast_to(programmed, (when.size, flat.size)).copy()
-        scores = self.history.scores(when[later], flat.size, rng)
-        for i, z in zip(np.flatnonzero(later), scores, strict=True):
-            out[i] = self.at(programmed, level, when[i], z, temperature)
+        scores = correlated(self.history.scores(when[later], flat.size, rng), z, self.programming_correlation)
+        for i, score in zip(np.flatnonzero(later), scores, strict=True):
+            out[i] = self.at(programmed, level, when[i], score, temperature)
         return out.reshape(when.size, *cells.shape)
 
-    def program(self, targets_S: Array, rng: np.random.Generator, *, extras: bool = True) -> Array:
-        """Draw conductances [S] right after programming; cells of the extra populations replace regular ones."""
+    def program(self, targets_S: Array, z: Array, rng: np.random.Generator, *, extras: bool = True) -> Array:
+        """Return conductances [S] as programmed, at normal scores z; cells drawn of the extras replace regular ones."""
         tables = self.tables
-        z = rng.standard_normal(targets_S.size)
         programmed = look_up(tables.programmed_S, tables.target_S, tables.probability, targets_S, z)
         if not extras:
             return programmed
@@ -229,27 +236,30 @@ class VariationProfile:
 
     def change_at(self, level_S: Array, time_s: float, z: Array, temperature: float | None = None) -> Array:
         """Return the change of the coordinate at one time, by level and score."""
-        heat = self._temperature_index(temperature)
         times = self.tables.time_s[self._interpolated]
         position = float(np.interp(np.log(time_s), np.log(times), np.arange(times.size)))
         low = int(position)
         high = min(low + 1, times.size - 1)
-        table = self.tables.change[heat, :, self._interpolated]
+        table = self._at_temperature(temperature)[:, self._interpolated]
         mixed = table[:, low] + (position - low) * (table[:, high] - table[:, low])
         return look_up(mixed, self.tables.level_S, self.tables.probability, level_S, z)
 
-    def _temperature_index(self, temperature: float | None) -> int:
-        """Return the index of a temperature of the tables."""
+    def _at_temperature(self, temperature: float | None) -> Array:
+        """Return the change (level, time, probability) at a temperature [K]: linear in 1/T between the table's."""
         known = self.tables.temperature_K
         if temperature is None:
-            return 0
-        match = np.flatnonzero(np.isclose(known, temperature, rtol=0, atol=0.5))
-        if match.size == 0:
+            return self.tables.change[0]
+        if not known[0] - 0.5 <= temperature <= known[-1] + 0.5:
+            what = f"lie within {known[0]:g} … {known[-1]:g} K" if known.size > 1 else f"be {known[0]:g} K"
             raise BadInput(
-                f"temperature must be one of {', '.join(f'{t:g}' for t in known)} K (got {temperature:g} K): "
-                "this profile holds no law of temperature"
+                f"temperature must {what}, the temperatures of this profile (got {temperature:g} K): build it with "
+                "those you need"
             )
-        return int(match[0])
+        position = float(np.interp(-1 / temperature, -1 / known, np.arange(known.size)))
+        low = int(position)
+        high = min(low + 1, known.size - 1)
+        change = self.tables.change
+        return np.asarray(change[low] + (position - low) * (change[high] - change[low]))
 
 
 def look_up(table: Array, axis_S: Array, probability: Array, targets_S: Array, z: Array) -> Array:

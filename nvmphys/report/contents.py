@@ -21,7 +21,8 @@ from nvmphys.files import replacing
 from nvmphys.fit import FitResult
 from nvmphys.fit.cells import Cells
 from nvmphys.fit.judge import INTERVALS, Judgement
-from nvmphys.population.relaxation import EXTRAPOLATIONS, RelaxationLaw
+from nvmphys.population.extrapolation import EXTRAPOLATIONS
+from nvmphys.population.relaxation import RelaxationLaw
 from nvmphys.profile import VariationProfile, load_profile
 from nvmphys.records import ModelCard
 

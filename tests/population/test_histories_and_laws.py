@@ -14,9 +14,10 @@ from scipy.stats import kstest, spearmanr, truncnorm
 import nvmphys as nv
 from nvmphys.errors import BadInput
 from nvmphys.population.coordinate import Coordinate
+from nvmphys.population.extrapolation import EXTRAPOLATIONS
 from nvmphys.population.history import History
 from nvmphys.population.law import truncated_normal
-from nvmphys.population.relaxation import EXTRAPOLATIONS, from_card, to_values
+from nvmphys.population.relaxation import from_card, to_values
 
 
 @pytest.fixture(scope="module")

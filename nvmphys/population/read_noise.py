@@ -1,0 +1,113 @@
+"""Read noise as paths: what repeated reads of one cell show, as traps that capture and emit.
+
+A trap of amplitude a and time constant τ switches between ±a/2: its spectrum is a Lorentzian, (a²/4)·4τ/(1 + (2πfτ)²).
+Traps whose time constants are even in ln τ, a number n a decade with a²/4 = A²·ln(10)/n, add up to S(f) = A²/f
+(McWhorter's superposition; Kirton & Uren, Adv. Phys. 38, 367 (1989)), which is the spectrum behind the σ of one read in
+:func:`~nvmphys.population.law.read_noise_sigma`. Few traps a decade show steps (random telegraph noise), many look
+Gaussian.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvmphys.errors import BadInput
+from nvmphys.population.law import CellLaw, draw_cells
+
+Array = NDArray[np.float64]
+
+TRAPS_PER_DECADE = 3
+
+
+def read_noise_paths(
+    amplitude_S: Array,
+    times_s: Array,
+    t_read_s: float,
+    rng: np.random.Generator,
+    traps_per_decade: int = TRAPS_PER_DECADE,
+) -> Array:
+    """Draw the noise of repeated reads of each cell.
+
+    Parameters
+    ----------
+    amplitude_S : ndarray (n,)
+        A of the spectrum A²/f of each cell [S].
+    times_s : ndarray (read,)
+        Times of the reads [s], increasing, spaced by the duration of a read or more.
+    t_read_s : float
+        Duration of one read [s]: the fastest trap seen.
+    rng : numpy.random.Generator
+    traps_per_decade : int
+        Traps per decade of time constant.
+
+    Returns
+    -------
+    ndarray (read, n)
+        Noise [S] to add to the conductances.
+
+    Raises
+    ------
+    BadInput
+        Times that do not increase, or fewer than one trap per decade.
+
+    Examples
+    --------
+    >>> noise = read_noise_paths(np.full(2000, 1e-7), np.array([0.0, 1.0]), 1e-3, np.random.default_rng(1))
+    >>> bool(np.corrcoef(noise)[0, 1] > 0)
+    True
+    """
+    times, amplitude = np.asarray(times_s, dtype=float), np.asarray(amplitude_S, dtype=float)
+    if np.any(np.diff(times) <= 0):
+        raise BadInput("times of reads must increase")
+    if traps_per_decade < 1:
+        raise BadInput(f"traps_per_decade must be >= 1 (got {traps_per_decade})")
+    last = max(float(times[-1] - times[0]), 10 * t_read_s)
+    # from what one read averages out to what does not change within the path
+    low, high = np.log(2 * t_read_s / (2 * np.pi)), np.log(last)
+    n = max(1, round(traps_per_decade * (high - low) / np.log(10)))
+    step = (high - low) / n
+    tau = np.exp(low + step * (np.arange(n) + 0.5))
+    state = rng.choice([-1.0, 1.0], size=(n, amplitude.size))
+    out = np.empty((times.size, amplitude.size))
+    for k, gap in enumerate(np.diff(times, prepend=times[0])):
+        flips = rng.random(state.shape) < 0.5 * -np.expm1(-gap / tau)[:, None]
+        state = np.where(flips, -state, state)
+        out[k] = state.sum(axis=0)
+    return out * amplitude * np.sqrt(step)
+
+
+def read_cells(
+    law: CellLaw, targets_S: Array, times_s: Array, rng: np.random.Generator, *, extrapolate: bool = False
+) -> Array:
+    """Draw what repeated reads of cells show: whole histories with the noise of each read.
+
+    Parameters
+    ----------
+    law : CellLaw
+        With read noise known.
+    targets_S : ndarray (n,)
+        Target conductance of each cell [S].
+    times_s : ndarray (read,)
+        Times since programming [s], increasing.
+    rng : numpy.random.Generator
+    extrapolate : bool
+        Allow times beyond the longest behind the card.
+
+    Returns
+    -------
+    ndarray (read, n)
+        Conductance [S]; a read may fall below zero, as an instrument's does.
+
+    Raises
+    ------
+    BadInput
+        The law knows no read noise apart from relaxation.
+    """
+    targets = np.asarray(targets_S, dtype=float)
+    cells = draw_cells(law, targets, times_s, rng, extrapolate=extrapolate)
+    amplitude = law.read_noise_amplitude(targets, cells[0])
+    if amplitude is None:
+        raise BadInput("read noise is not known apart in this law: draw_cells gives the histories without it")
+    share = np.divide(cells, cells[0], out=np.ones_like(cells), where=cells[0] > 0)
+    return cells + share * read_noise_paths(amplitude, times_s, law.t_read_s, rng)
