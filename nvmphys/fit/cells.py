@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nvmphys.errors import BadInput
+from nvmphys.measurement.summary import is_quantile
 from nvmphys.records import Measurement
 
 Array = NDArray[np.float64]
@@ -98,6 +99,11 @@ def collect(measurements: Sequence[Measurement], *, n_levels: int | None = None,
                 f"{measurements[0].source.id}: column {column} is missing: relaxation needs device_id, time_s and "
                 "conductance_S (or resistance_ohm); name the columns in a map (--columns MAP.toml)"
             )
+    if "temperature_K" in table and table["temperature_K"].nunique() > 1:
+        raise BadInput(
+            f"{measurements[0].source.id}: reads are at {table['temperature_K'].nunique()} temperatures, and "
+            "relaxation has none: give those of one, or fit the model 'bake' to reads before and after bakes"
+        )
     table = table.sort_values(["device_id", "time_s"], kind="stable")
     first = table.groupby("device_id", sort=True).first()
     later = table[table["time_s"] > table["device_id"].map(first["time_s"])]
@@ -185,6 +191,35 @@ def summarise(cells: Cells) -> pd.DataFrame:
                         )
                 rows.append(row)
     return pd.DataFrame(rows)
+
+
+def quantile_columns(table: pd.DataFrame) -> tuple[list[str], Array]:
+    """Return the quantile columns `q_<probability>` of a summary and their probabilities.
+
+    >>> quantile_columns(pd.DataFrame(columns=["level", "q_0.05", "q_0.5"]))
+    (['q_0.05', 'q_0.5'], array([0.05, 0.5 ]))
+    """
+    names = [str(column) for column in table.columns if is_quantile(str(column))]
+    return names, np.array([float(name.removeprefix("q_")) for name in names])
+
+
+def split_over_set(cells: Cells) -> tuple[Cells, Cells]:
+    """Split off the over-set cells: those first read beyond the highest level."""
+    over = cells.level >= cells.edges_S.size - 1
+    return cells[~over], cells[over]
+
+
+def level_range(cells: Cells) -> tuple[float, float]:
+    """Return the targets that keep their window inside the levels seen [S]: the middles of the outer levels."""
+    middles = 0.5 * (cells.edges_S[:-1] + cells.edges_S[1:])
+    return float(middles[cells.level.min()]), float(middles[cells.level.max()])
+
+
+def level_knots(low_S: float, high_S: float, n: int) -> Array:
+    """Return n knots even in √G; the middle alone for one."""
+    if n == 1 or high_S <= low_S:
+        return np.array([0.5 * (low_S + high_S)])
+    return np.asarray(np.linspace(np.sqrt(low_S), np.sqrt(high_S), n) ** 2, dtype=np.float64)
 
 
 def _statistics(values: Array) -> dict[str, float]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import chi2, rankdata
 
-from nvmphys.fit.cells import rank_scores
+from nvmphys.fit.cells import quantile_columns, rank_scores
 from nvmphys.population.history import SCORE_GRID, History, latent_steps
 from nvmphys.population.relaxation import RelaxationLaw
 
@@ -88,8 +88,8 @@ def _step_quantiles(law: RelaxationLaw, rows: pd.DataFrame) -> Array:
     The levels' quantile tables are mixed by count; within a table normal scores are linear in the step, also beyond
     its ends.
     """
-    names = [c for c in rows.columns if c.startswith("q_")]
-    scores = ndtri(np.array([float(c[2:]) for c in names]))
+    names, probabilities = quantile_columns(rows)
+    scores = ndtri(probabilities)
     level = 0.5 * (rows["level_low_S"] + rows["level_high_S"]).to_numpy(dtype=float)
     tables = rows[names].to_numpy(dtype=float) / _typical_change(law, level)[:, None]
     weight = rows["count"].to_numpy(dtype=float)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.optimize import minimize
-from scipy.stats import beta, truncnorm
+from scipy.stats import truncnorm
 
 from nvmphys.errors import BadInput, unknown_name
-from nvmphys.fit.cells import Cells, collect, summarise
+from nvmphys.fit.cells import Cells, collect, level_knots, level_range, split_over_set, summarise
 from nvmphys.fit.histories import fit_history
 from nvmphys.fit.judge import Judgement, LawPredictor, judge
 from nvmphys.fit.likelihood import (
@@ -23,24 +23,22 @@ from nvmphys.fit.likelihood import (
     Optimum,
     Surface,
     observations_of,
-    observations_of_quantiles,
 )
 from nvmphys.fit.outlook import judge_extrapolation
-from nvmphys.fit.result import Convergence, FitResult, Outlook
-from nvmphys.fit.summaries import cells_of_summary, check_summary, common_times
+from nvmphys.fit.populations import over_set_population, population_tables
+from nvmphys.fit.result import Convergence, FitResult, Outlook, Progress, bootstrap, bootstrap_intervals
+from nvmphys.fit.summaries import cells_of_summary, check_summary, common_times, observations_of_summary
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.extrapolation import EXTRAPOLATIONS
 from nvmphys.population.history import History
-from nvmphys.population.law import Extra
 from nvmphys.population.relaxation import NAME, RelaxationLaw, to_values
 from nvmphys.records import Basis, Exclusion, Measurement
 from nvmphys.tomlfile import checked
 
-_FALLEN = 0.3
-"""Share of the coordinate's floor below which a summary's quantiles are censored."""
+DETERMINED = ("location", "scale_S", "skew", "tail", "temper", "history_correlation", "history_dof")
+"""Values that data determines; the others are choices, or follow from these."""
 
 Array = NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 
 
 class Options(BaseModel):
@@ -107,13 +105,13 @@ def fit(
     cells, over_set = split_over_set(everyone)
     judgement, left_out = _judge_left_out(cells, holdout, chosen, rng) if holdout > 0 else (None, None)
     law, optimum = fit_cells(cells, chosen, rng)
-    replicates = []
-    for i in range(chosen.bootstrap):
-        tell("bootstrap", i, chosen.bootstrap)
+
+    def refit() -> dict[str, Any]:
         draw = rng.integers(0, len(cells), len(cells))
-        replicates.append(to_values(fit_cells(cells[draw], chosen, rng, near=law)[0])[0])
-    tell("bootstrap", chosen.bootstrap, chosen.bootstrap)
-    law = replace(law, extras=_extras(over_set, len(everyone)))
+        return to_values(fit_cells(cells[draw], chosen, rng, near=law)[0])[0]
+
+    replicates = bootstrap(refit, chosen.bootstrap, tell)
+    law = replace(law, extras=over_set_population(over_set, len(everyone)))
     exclusions = tuple(e for m in measurements for e in m.exclusions)
     result = _result(
         law, optimum, replicates, chosen, measurements, seed, exclusions, len(everyone), cells.target_S is not None
@@ -122,8 +120,7 @@ def fit(
     earlier = _earlier_end(cells)
     outlook = None
     if holdout > 0 and earlier is not None:
-        early, _ = fit_cells(cells.before(earlier), chosen, rng)
-        outlook = Outlook(earlier, float(cells.nominal_s[-1]), judge_extrapolation(early, cells, rng))
+        outlook = _outlook(fit_cells(cells.before(earlier), chosen, rng)[0], cells, earlier, rng)
     return replace(
         result, left_out=judgement, left_out_cells=left_out, left_out_what=what, cells=cells, outlook=outlook
     )
@@ -140,7 +137,7 @@ def fit_cells(
     observations = observations_of(level, cells.time_s[seen], change)
     surface = _surface(cells, options) if near is None else Surface(near.level_S, near.times_s)
     window, sigma = _programming(cells, surface.level_S)
-    frame = _Frame(coordinate, surface, window, sigma, _level_range(cells))
+    frame = _Frame(coordinate, surface, window, sigma, level_range(cells))
     return _fit(observations, summarise_steps(cells), frame, options, rng, near)
 
 
@@ -198,28 +195,21 @@ def _earlier_end(cells: Cells) -> float | None:
     return float(common[-2])
 
 
-def split_over_set(cells: Cells) -> tuple[Cells, Cells]:
-    """Split off the over-set cells: those first read beyond the highest level."""
-    over = cells.level >= cells.edges_S.size - 1
-    return cells[~over], cells[over]
+def _outlook(early: RelaxationLaw, cells: Cells, fitted_to_s: float, rng: np.random.Generator) -> Outlook:
+    """Judge a law fitted on earlier times at the last one."""
+    return Outlook(fitted_to_s, float(cells.nominal_s[-1]), judge_extrapolation(early, cells, rng))
 
 
 def _surface(cells: Cells, options: Options) -> Surface:
     """Place knots evenly in √G over the cells' first reads, and nodes at the common times."""
     return Surface(
-        _level_knots(
-            max(float(cells.first_S.min()), 0.0), float(cells.first_S.max()), np.unique(cells.level).size, options
+        level_knots(
+            max(float(cells.first_S.min()), 0.0),
+            float(cells.first_S.max()),
+            min(options.knots, np.unique(cells.level).size),
         ),
         _time_nodes(cells.nominal_s[cells.common], float(np.nanmin(cells.time_s)), float(np.nanmax(cells.time_s))),
     )
-
-
-def _level_knots(low_S: float, high_S: float, n_levels: int, options: Options) -> Array:
-    """Return knots even in √G, no more than levels."""
-    n = min(options.knots, n_levels)
-    if n == 1 or high_S <= low_S:
-        return np.array([0.5 * (low_S + high_S)])
-    return np.linspace(np.sqrt(low_S), np.sqrt(high_S), n) ** 2
 
 
 def _time_nodes(common_s: Array, first_s: float, last_s: float) -> Array:
@@ -230,12 +220,6 @@ def _time_nodes(common_s: Array, first_s: float, last_s: float) -> Array:
     nodes = np.sort(common_s) if len(common_s) > 1 else np.unique([first_s, last_s])
     rounded = np.array([float(f"{t:.1e}") for t in nodes])
     return np.where(np.abs(rounded / nodes - 1) < 0.01, rounded, nodes)
-
-
-def _level_range(cells: Cells) -> tuple[float, float]:
-    """Return the targets that keep their window inside the levels seen [S]: the middles of the outer levels."""
-    middles = 0.5 * (cells.edges_S[:-1] + cells.edges_S[1:])
-    return float(middles[cells.level.min()]), float(middles[cells.level.max()])
 
 
 def _programming(cells: Cells, level_S: Array) -> tuple[Array, Array]:
@@ -280,13 +264,13 @@ def _fit_summary(
     table = pd.concat([m.table for m in measurements], ignore_index=True)
     check_summary(table, measurements[0].source.id)
     law, optimum, seen = fit_summary_table(table, options, rng)
-    replicates = []
-    for i in range(options.bootstrap):
-        tell("bootstrap", i, options.bootstrap)
+
+    def refit() -> dict[str, Any]:
         total = seen.weight.sum()
         redrawn = replace(seen, weight=rng.multinomial(round(total), seen.weight / total).astype(float))
-        replicates.append(to_values(fit_summary_table(table, options, rng, near=law, seen=redrawn)[0])[0])
-    tell("bootstrap", options.bootstrap, options.bootstrap)
+        return to_values(fit_summary_table(table, options, rng, near=law, seen=redrawn)[0])[0]
+
+    replicates = bootstrap(refit, options.bootstrap, tell)
     stand_ins = cells_of_summary(table, rng)
     exclusions = tuple(e for m in measurements for e in m.exclusions)
     result = replace(
@@ -306,9 +290,7 @@ def _fit_summary(
     if earlier is None:
         return result
     early, _, _ = fit_summary_table(table[table["time_s"] <= earlier], options, rng)
-    return replace(
-        result, outlook=Outlook(earlier, float(stand_ins.nominal_s[-1]), judge_extrapolation(early, stand_ins, rng))
-    )
+    return replace(result, outlook=_outlook(early, stand_ins, earlier, rng))
 
 
 def fit_summary_table(
@@ -321,19 +303,13 @@ def fit_summary_table(
     """Fit the law to one summary table; `near` and `seen` replace start and counts (bootstrap)."""
     changes = table[(table["quantity"] == "change") & (table["count"] > 1)]
     low, high = (changes[name].to_numpy(dtype=float) for name in ("level_low_S", "level_high_S"))
-    level, time = 0.5 * (low + high), changes["time_s"].to_numpy(dtype=float)
+    level, time = 0.5 * (low + high), changes["time_s"]
     coordinate = _coordinate(float(high.max()), options) if near is None else near.coordinate
     if seen is None:
-        names = [c for c in changes.columns if c.startswith("q_")]
-        moved = level[:, None] + changes[names].to_numpy(dtype=float)
-        # taken from the level's middle, a deep fall of a cell from its upper edge would end below zero: censored
-        fallen = moved < _FALLEN * coordinate.floor_S
-        moved = np.where(fallen, -np.inf, coordinate.of(moved) - coordinate.of(level)[:, None])
-        probabilities = np.array([float(c[2:]) for c in names])
-        seen = observations_of_quantiles(level, time, changes["count"].to_numpy(dtype=float), probabilities, moved)
+        seen = observations_of_summary(changes, coordinate)
     common = common_times(changes)
     surface = Surface(
-        _level_knots(float(level.min()), float(level.max()), np.unique(level).size, options),
+        level_knots(float(level.min()), float(level.max()), min(options.knots, np.unique(level).size)),
         _time_nodes(common, float(time.min()), float(time.max())),
     )
     half = np.full(surface.level_S.size, float(np.median(high - low)) / 2)
@@ -352,31 +328,6 @@ def _judge_left_out(
     law, _ = fit_cells(cells[order[n:]], options, rng)
     left_out = cells[order[:n]]
     return judge([(LawPredictor(law), left_out)], rng), left_out
-
-
-def _extras(over_set: Cells, n_all: int) -> dict[str, Extra]:
-    """Count the cells that do not follow the law: over-set ones, and stuck ones (none is told apart here)."""
-    k = len(over_set)
-    low, high = share_interval(k, n_all)
-    extras = {}
-    if k:
-        quantiles = np.quantile(over_set.first_S, np.linspace(0.5 / 16, 1 - 0.5 / 16, 16))
-        note = "first read beyond the highest level; which target they were meant for is not in the data: assumed any"
-        extras["over_set"] = Extra(k / n_all, (low, high), quantiles, Basis.MEASURED, note)
-    return extras
-
-
-def share_interval(k: int, n: int, level: float = 0.9) -> tuple[float, float]:
-    """Return the Clopper–Pearson interval of a share k/n.
-
-    Examples
-    --------
-    >>> [round(x, 4) for x in share_interval(0, 100)]
-    [0.0, 0.0295]
-    """
-    tail = (1 - level) / 2
-    low = float(beta.ppf(tail, k, n - k + 1)) if k else 0.0
-    return low, float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
 
 
 def _result(
@@ -420,27 +371,20 @@ def _result(
         assumptions.append(
             "between two measured times a cell is assumed to change in one jump, at a moment uniform in ln t"
         )
-    population = {
-        name: {
-            "weight": extra.weight, "interval": list(extra.interval), "quantiles_S": extra.quantiles_S.tolist(),
-            "basis": str(extra.basis), "note": extra.note,
-        }
-        for name, extra in law.extras.items()
-    }  # fmt: skip
     return FitResult(
         model=NAME,
         law=law,
         values=values,
         units=units,
         basis=basis,
-        intervals=_intervals(values, replicates),
+        intervals=bootstrap_intervals(values, replicates, DETERMINED),
         validity={
             "target_S": list(law.level_range_S),
             "time_s": list(law.time_range_s),
             "programmed_at_s": 0.0,
             "temperature": "as measured (one temperature)",
         },
-        population=population,
+        population=population_tables(law.extras),
         convergence=Convergence(optimum.converged, optimum.message, optimum.iterations, optimum.loss),
         n_devices=n_devices,
         sources=tuple(m.source for m in measurements),
@@ -451,16 +395,3 @@ def _result(
         options={"knots": options.knots, "bootstrap": options.bootstrap, "extrapolation": options.extrapolation}
         | ({"n_levels": options.n_levels, "g_max_S": options.g_max_S} if options.n_levels else {}),
     )
-
-
-def _intervals(values: Mapping[str, Any], replicates: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return 90 % intervals, value ± 1.645 standard errors of the bootstrap, for what the data determines."""
-    if len(replicates) < 5:
-        return {}
-    out = {}
-    for name in ("location", "scale_S", "skew", "tail", "temper", "history_correlation", "history_dof"):
-        centre = np.asarray(values[name], dtype=float)
-        spread = np.std([np.asarray(r[name], dtype=float) for r in replicates], axis=0, ddof=1)
-        if np.all(np.isfinite(spread)):
-            out[name] = {"low": (centre - 1.645 * spread).tolist(), "high": (centre + 1.645 * spread).tolist()}
-    return out

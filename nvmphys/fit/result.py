@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy
+from numpy.typing import NDArray
 
 from nvmphys import __version__
 from nvmphys.errors import CheckFailed
@@ -17,6 +18,10 @@ from nvmphys.fit.cells import Cells
 from nvmphys.fit.judge import Judgement
 from nvmphys.population.law import CellLaw
 from nvmphys.records import Basis, Exclusion, ModelCard, Source
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+"""Receives what is being done, and the steps done of all."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,39 @@ class Outlook:
 
 
 @dataclass(frozen=True)
+class Points:
+    """Measured statistics beside the fitted ones, by level: what a report draws under the fit.
+
+    Attributes
+    ----------
+    series, statistic : tuple of str
+        What a point belongs to ("100 °C", "1 day") and which statistic it is ("σ of the change").
+    level_S, measured_S, error_S, fitted_S : ndarray
+        Level, measured value, half of its 90 % interval, fitted value [S].
+    """
+
+    series: tuple[str, ...]
+    statistic: tuple[str, ...]
+    level_S: Array
+    measured_S: Array
+    error_S: Array
+    fitted_S: Array
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[str, str, float, float, float, float]]) -> Points:
+        """Build from rows (series, statistic, level, measured, error, fitted)."""
+        columns = list(zip(*rows, strict=True)) or [()] * 6
+        numbers = (np.array(column, dtype=float) for column in columns[2:])
+        return cls(tuple(columns[0]), tuple(columns[1]), *numbers)
+
+
+@dataclass(frozen=True)
 class FitResult:
     """A fitted law with everything needed to judge it; `card()` hands it out only when the fit converged.
 
     `left_out` judges a fit that has not seen `left_out_cells`, which `left_out_what` names in words; `cells` are the
-    histories fitted to (of a summary: stand-ins with the tables' distributions, without joint histories).
+    histories fitted to (of a summary: stand-ins with the tables' distributions, without joint histories). `points` and
+    `tables` hold what else the report shows of a fit: measured beside fitted statistics, predictions beside baselines.
     """
 
     model: str
@@ -64,6 +97,8 @@ class FitResult:
     left_out_what: str = ""
     cells: Cells | None = None
     outlook: Outlook | None = None
+    points: Points | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     exclusions: tuple[Exclusion, ...] = ()
     assumptions: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -110,6 +145,31 @@ class FitResult:
             assumptions=self.assumptions,
             unknown=self.unknown,
         )
+
+
+def bootstrap(refit: Callable[[], dict[str, Any]], times: int, tell: Progress) -> list[dict[str, Any]]:
+    """Return the values of so many refits, telling how far it is."""
+    replicates = []
+    for i in range(times):
+        tell("bootstrap", i, times)
+        replicates.append(refit())
+    tell("bootstrap", times, times)
+    return replicates
+
+
+def bootstrap_intervals(
+    values: Mapping[str, Any], replicates: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> dict[str, Any]:
+    """Return 90 % intervals, value ± 1.645 standard errors of the bootstrap; none from fewer than five refits."""
+    if len(replicates) < 5:
+        return {}
+    out = {}
+    for name in names:
+        centre = np.asarray(values[name], dtype=float)
+        spread = np.std([np.asarray(r[name], dtype=float) for r in replicates], axis=0, ddof=1)
+        if np.all(np.isfinite(spread)):
+            out[name] = {"low": (centre - 1.645 * spread).tolist(), "high": (centre + 1.645 * spread).tolist()}
+    return out
 
 
 def versions() -> dict[str, str]:

@@ -8,15 +8,22 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from nvmphys.errors import BadInput
-from nvmphys.fit.cells import COMMON, Cells
+from nvmphys.fit.cells import COMMON, Cells, quantile_columns
 from nvmphys.fit.histories import extended
+from nvmphys.fit.likelihood import Observations, observations_of_quantiles
+from nvmphys.population.coordinate import Coordinate
+
+_FALLEN = 0.3
+"""Share of the coordinate's floor below which a summary's quantiles are censored."""
 
 Array = NDArray[np.float64]
 
 
-def check_summary(table: pd.DataFrame, name: str) -> None:
+def check_summary(table: pd.DataFrame, name: str, *, several_temperatures: bool = False) -> None:
     """Refuse a summary that does not tell the shape of the change."""
-    columns = [c for c in table.columns if c.startswith("q_")]
+    columns, _ = quantile_columns(table)
+    if not several_temperatures and "temperature_K" in table and table["temperature_K"].nunique() > 1:
+        raise BadInput(f"{name}: rows are of several temperatures, and relaxation has none: fit the model 'bake'")
     needed = {"level", "level_low_S", "level_high_S", "time_s", "count", "quantity"}
     missing = sorted(needed - set(table.columns))
     if missing or len(columns) < 5 or not (table["quantity"] == "change").any():
@@ -32,8 +39,8 @@ def cells_of_summary(table: pd.DataFrame, rng: np.random.Generator) -> Cells:
 
     They serve for judging and drawing; what a cell does at one time is unrelated to what it does at another.
     """
-    names = [c for c in table.columns if c.startswith("q_")]
-    scores = ndtri(np.array([float(c[2:]) for c in names]))
+    names, probabilities = quantile_columns(table)
+    scores = ndtri(probabilities)
     changes = table[table["quantity"] == "change"]
     levels, times = np.sort(table["level"].unique()), np.sort(changes["time_s"].unique())
     bounds = table.drop_duplicates("level").set_index("level").loc[levels]
@@ -71,6 +78,20 @@ def _none_negative(first_S: Array, change_S: Array, rng: np.random.Generator) ->
         one, other = fallen[better], partner[better]
         change[one], change[other] = change[other], change[one]
     return change
+
+
+def observations_of_summary(changes: pd.DataFrame, coordinate: Coordinate) -> Observations:
+    """Turn rows of change into counts between quantiles of the coordinate's change, seen from the level's middle.
+
+    From there a deep fall of a cell from the level's upper edge would end below zero: such quantiles are censored.
+    """
+    names, probabilities = quantile_columns(changes)
+    level = changes[["level_low_S", "level_high_S"]].mean(axis=1).to_numpy(dtype=float)
+    moved = level[:, None] + changes[names].to_numpy(dtype=float)
+    fallen = moved < _FALLEN * coordinate.floor_S
+    moved = np.where(fallen, -np.inf, coordinate.of(moved) - coordinate.of(level)[:, None])
+    time, count = (changes[name].to_numpy(dtype=float) for name in ("time_s", "count"))
+    return observations_of_quantiles(level, time, count, probabilities, moved)
 
 
 def common_times(changes: pd.DataFrame) -> Array:

@@ -103,7 +103,7 @@ def load_source(name: str) -> list[Measurement]:
     if source.kind.startswith("published"):
         what = "a published law" if source.kind == "published_fit" else "a published table"
         raise BadInput(
-            f"source {name} is {what}, not a measurement: use its card (nvmphys list cards), or load_table for the figures"
+            f"source {name} is {what}, not a measurement: use its card (nvmphys list cards), or load_table for figures"
         )
     if not sure_of(path):
         raise BadInput(

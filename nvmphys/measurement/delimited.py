@@ -76,12 +76,12 @@ def read(path: str | os.PathLike[str], columns: Columns = None) -> list[Measurem
         missing = missing_columns(part.columns, experiment)
         if missing:
             raise _missing(path, layout, f"{experiment} needs {' and '.join(missing)}", left_out, experiment)
-        found = _measurement(experiment, part, rows.keys, source)
+        found = tidy(experiment, part, rows.keys, source)
         said = (*notes, f"experiment: {experiment} ({reason})", *found.understood)
         measurements.append(replace(found, understood=said))
     first = measurements[0]
     measurements[0] = replace(first, exclusions=(*rows.exclusions, *first.exclusions))
-    _check_enough(path, rows.count, measurements)
+    check_enough(path, rows.count, measurements)
     return measurements
 
 
@@ -155,7 +155,7 @@ def _parts(
     yield inferred[0], table, inferred[1]
 
 
-def _measurement(experiment: str, table: pd.DataFrame, keys: pd.Series, source: Source) -> Measurement:
+def tidy(experiment: str, table: pd.DataFrame, keys: pd.Series, source: Source) -> Measurement:
     """Make the measurement of one experiment: derive its conductance, leave out what breaks a rule."""
     needed = NEEDS[experiment]
     origin: tuple[str, ...] = ()
@@ -171,14 +171,15 @@ def _measurement(experiment: str, table: pd.DataFrame, keys: pd.Series, source: 
     return Measurement(experiment, table, source, (*notes, *kept), tuple(exclusions))
 
 
-def _check_enough(path: Path, count: int, measurements: Sequence[Measurement]) -> None:
+def check_enough(path: Path | str, count: int, measurements: Sequence[Measurement]) -> None:
+    """Raise where more than half of the rows break a rule, or none is left."""
     exclusions = [left_out for measurement in measurements for left_out in measurement.exclusions]
     doubtful = sum(left_out.count for left_out in exclusions if left_out.rule not in HARMLESS)
     if 2 * doubtful > count or any(measurement.table.empty for measurement in measurements):
         raise _unusable(path, count, sum(len(measurement.table) for measurement in measurements), exclusions)
 
 
-def _unusable(path: Path, count: int, kept: int, exclusions: Sequence[Exclusion]) -> BadInput:
+def _unusable(path: Path | str, count: int, kept: int, exclusions: Sequence[Exclusion]) -> BadInput:
     """Make the error for a file of which too many rows, more than half, break a rule."""
     rules = "; ".join(f"{left_out.rule}: {left_out.count} ({left_out.where})" for left_out in exclusions)
     way_out = "Check the separator, the decimal sign, the columns and their units"

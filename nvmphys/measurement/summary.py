@@ -29,6 +29,7 @@ QUANTITIES = (
     Quantity("level", "", ("level", "lvl", "bin", "state")),
     Quantity("level_low_S", "conductance", ("levellow",)),
     Quantity("level_high_S", "conductance", ("levelhigh",)),
+    Quantity("target_S", "conductance", ("target",)),
     Quantity("time_s", "time", ("time", "t")),
     Quantity("temperature_K", "temperature", ("temperature", "temp")),
     Quantity("quantity", "", ("quantity",)),

@@ -2,10 +2,11 @@
 
 In the coordinate y = G - floor²/G the change of a cell that stood at g follows a tempered Johnson S_U law whose
 location, scale, skew and tail are smooth in level (natural cubic splines in √g). Centre and spread follow the
-temperature by Arrhenius, each with one energy for all levels, while the sign stays the level's own:
+temperature by Arrhenius, while the sign stays the level's own; the energy of the centre is one for all levels, that
+of the scale linear in √g between the lowest and the highest knot:
 
     centre(g, T) = centre(g, T_ref)·exp(-E_c/k·(1/T - 1/T_ref))
-    scale(g, T)  = scale(g, T_ref)·exp(-E_s/k·(1/T - 1/T_ref))
+    scale(g, T)  = scale(g, T_ref)·exp(-E_s(g)/k·(1/T - 1/T_ref))
 
 One change a cell: how it came about during the bake is not known, and the elapsed time is not in the law.
 """
@@ -23,7 +24,7 @@ from scipy.constants import physical_constants
 from nvmphys.errors import BadInput
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.history import History
-from nvmphys.population.interpolation import level_weights
+from nvmphys.population.interpolation import end_weights, level_weights
 from nvmphys.population.johnson import Shape, normal_score, quantile
 from nvmphys.population.law import Extra, Plain, extras_of, span, windowed
 from nvmphys.records import ModelCard
@@ -48,8 +49,10 @@ class BakeLaw(Plain):
         location [1], ln(scale/S), skew [1] and ln tail at the reference temperature.
     log_temper : float
         ln of the score beyond which tails thin out [1], for all levels.
-    energy_centre_eV, energy_scale_eV : float
-        Arrhenius energies of centre and spread [eV]; effective, not those of one process.
+    energy_centre_eV : float
+        Arrhenius energy of the centre [eV]; effective, not that of one process.
+    energy_scale_eV : ndarray (2,)
+        Arrhenius energies of the spread at the lowest and at the highest knot [eV].
     reference_K : float
         T_ref [K].
     temperature_K : float
@@ -63,7 +66,7 @@ class BakeLaw(Plain):
     parameters: Array
     log_temper: float
     energy_centre_eV: float
-    energy_scale_eV: float
+    energy_scale_eV: Array
     reference_K: float
     temperature_K: float
     window_S: Array
@@ -106,9 +109,10 @@ class BakeLaw(Plain):
         at = self.temperature_K if temperature_K is None else temperature_K
         location, log_scale, skew, log_tail = self.parameters @ level_weights(level_S, self.level_S).T
         u = (1 / np.asarray(at, dtype=float) - 1 / self.reference_K) / BOLTZMANN_EV
-        ratio = np.exp(-(self.energy_centre_eV - self.energy_scale_eV) * u)
+        scale_eV = end_weights(level_S, self.level_S) @ self.energy_scale_eV
+        ratio = np.exp(-(self.energy_centre_eV - scale_eV) * u)
         temper = np.full(np.shape(location), self.log_temper)
-        return Shape(location * ratio, log_scale - self.energy_scale_eV * u, skew, log_tail, temper)
+        return Shape(location * ratio, log_scale - scale_eV * u, skew, log_tail, temper)
 
     def programmed(self, target_S: Array, z: Array) -> Array:
         """Return target + error [S]; the error is normal, cut at the acceptance window."""
@@ -160,7 +164,7 @@ def from_card(card: ModelCard) -> BakeLaw:
         parameters=np.stack(parameters),
         log_temper=float(np.log(card.values["temper"])),
         energy_centre_eV=float(card.values["energy_centre_eV"]),
-        energy_scale_eV=float(card.values["energy_scale_eV"]),
+        energy_scale_eV=card.array("energy_scale_eV"),
         reference_K=reference,
         temperature_K=reference,
         window_S=card.array("programming_window_S"),

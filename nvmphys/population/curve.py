@@ -110,7 +110,7 @@ class Rows:
 
     @classmethod
     def of(cls, card: ModelCard, name: str) -> Rows | None:
-        """Read rows from a card: `<name>_polynomial` with `g_scale_S`, or `<name>_knots` with `level_S`; None if absent.
+        """Read rows from a card: `<name>_polynomial` with `g_scale_S`, or `<name>_knots` with `level_S`; else None.
 
         Raises
         ------

@@ -29,6 +29,17 @@ def level_weights(conductance_S: Array, knots_S: Array) -> Array:
     return np.asarray(basis(x), dtype=float)
 
 
+def end_weights(conductance_S: Array, knots_S: Array) -> Array:
+    """Return weights (n, 2) of the first and the last knot for what is linear in √G between them.
+
+    >>> end_weights(np.array([1e-6, 4e-6, 9e-6]), np.array([1e-6, 9e-6])).tolist()
+    [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+    """
+    ends = np.sqrt(knots_S[[0, -1]])
+    place = np.interp(np.sqrt(np.maximum(conductance_S, 0.0)), ends, [0.0, 1.0])
+    return np.stack([1 - place, place], axis=-1)
+
+
 def time_weights(time_s: Array, nodes_s: Array) -> Array:
     """Return weights (n, node) of linear interpolation in ln t; outside the nodes the end value holds."""
     x = np.log(time_s)

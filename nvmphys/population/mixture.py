@@ -10,7 +10,11 @@ from scipy.special import log_ndtr, ndtr
 Array = NDArray[np.float64]
 
 
-def mixture_quantile(z: Array, weight: Array, core: tuple[Array, Array], tail: tuple[Array, Array]) -> Array:
+Pair = tuple[Array | float, Array | float]
+"""Mean and σ of a population, in one unit."""
+
+
+def mixture_quantile(z: Array, weight: Array, core: Pair, tail: Pair) -> Array:
     """Return the quantile, at normal score z, of a mixture of two normal distributions.
 
         P(X <= x) = (1 - w)·Φ((x - m)/s) + w·Φ((x - m')/s')
@@ -59,7 +63,19 @@ def _excess(x: Array, z: Array, weight: Array, m: Array, s: Array, m_tail: Array
     return side * (log_cdf - log_ndtr(side * z))
 
 
-def mixture_probability(x: Array, weight: Array, core: tuple[Array, Array], tail: tuple[Array, Array]) -> Array:
+def mixture_moments(weight: Array | float, core: Pair, tail: Pair) -> tuple[Array, Array]:
+    """Return mean and σ of a mixture of two populations.
+
+    >>> [float(x) for x in mixture_moments(0.5, (-1.0, 0.0), (1.0, 0.0))]
+    [0.0, 1.0]
+    """
+    (m, s), (m_tail, s_tail) = (tuple(np.asarray(part, dtype=float) for part in pair) for pair in (core, tail))
+    mean = (1 - weight) * m + weight * m_tail
+    variance = (1 - weight) * (s**2 + (m - mean) ** 2) + weight * (s_tail**2 + (m_tail - mean) ** 2)
+    return mean, np.sqrt(variance)
+
+
+def mixture_probability(x: Array, weight: Array | float, core: Pair, tail: Pair) -> Array:
     """Return P(X <= x) of a mixture of two normal distributions (see :func:`mixture_quantile`)."""
     (m, s), (m_tail, s_tail) = core, tail
-    return (1 - weight) * ndtr((x - m) / s) + weight * ndtr((x - m_tail) / s_tail)
+    return np.asarray((1 - weight) * ndtr((x - m) / s) + weight * ndtr((x - m_tail) / s_tail))

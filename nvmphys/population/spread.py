@@ -1,4 +1,4 @@
-"""Mean and σ of conductance against target at a few times: published fits, and fits to tables of (level, time, mean, σ).
+"""Mean and σ of conductance against target at a few times: published, or fitted to tables of (level, time, mean, σ).
 
     as programmed   G = target + σ_prog(target)·z, cut at an acceptance window where one is known
     at time t       G(t) = G + m(target, t) + σ_c(target, t)·z'
@@ -26,7 +26,7 @@ from nvmphys.population.curve import Rows
 from nvmphys.population.extrapolation import EXTRAPOLATIONS, WIDTH_Z, beyond
 from nvmphys.population.history import History
 from nvmphys.population.law import Extra, Plain, extras_of, positive_programmed, span, truncated_normal
-from nvmphys.population.mixture import mixture_quantile
+from nvmphys.population.mixture import mixture_moments, mixture_quantile
 from nvmphys.records import ModelCard
 
 Array = NDArray[np.float64]
@@ -133,7 +133,7 @@ class SpreadLaw(Plain):
         return now if time_s <= last or not extrapolate else self._further(level, times, time_s, now)
 
     def _nodes(self, level_S: Array, z: Array) -> tuple[Array, Array]:
-        """Return the change at all nodes (node, n) [S] and their times [s]; a first time above 0 s is a node of none."""
+        """Return the change at all nodes (node, n) [S] and their times [s]; none at a first time above 0 s."""
         shift = np.zeros((self.times_s.size, 1)) if self.shift_S is None else self.shift_S.at(level_S)
         sigma = self.change_sigma(level_S)
         if self.tail is None:
@@ -152,6 +152,15 @@ class SpreadLaw(Plain):
         if not self.sigma_is_total:
             return sigma
         return np.sqrt(np.maximum(sigma**2 - self.programming_sigma(level_S) ** 2, 0.0))
+
+    def change_moments(self, level_S: Array) -> tuple[Array, Array]:
+        """Return mean and σ of the change (node, n) [S] at the later times, both populations together."""
+        sigma = self.change_sigma(level_S)
+        shift = np.zeros(sigma.shape) if self.shift_S is None else self.shift_S.at(level_S)
+        if self.tail is None:
+            return shift, sigma
+        tail = self.tail.shift_S.at(level_S), self.tail.sigma_S.at(level_S)
+        return mixture_moments(self.tail.weight.at(level_S), (shift, sigma), tail)
 
     def _further(self, level_S: Array, times: Array, time_s: float, now: Array) -> Array:
         """Return the change beyond the last time: centre linear, spread squared linear in ln t."""

@@ -14,7 +14,9 @@ from nvmphys.errors import BadInput, CheckFailed
 from nvmphys.fit.cells import collect, summarise
 from nvmphys.fit.judge import GaussianBins, LawPredictor, judge
 from nvmphys.fit.likelihood import Likelihood, Surface, observations_of, observations_of_quantiles
-from nvmphys.fit.relaxation import Options, fit_cells, fit_summary_table, share_interval, split_over_set
+from nvmphys.fit.cells import split_over_set
+from nvmphys.fit.populations import share_interval
+from nvmphys.fit.relaxation import Options, fit_cells, fit_summary_table
 from nvmphys.fit.result import Convergence
 from nvmphys.measurement.source import shipped_data
 from nvmphys.records import Measurement, Source
