@@ -7,10 +7,12 @@ __version__ = "0.1.0"
 from nvmphys.cards import list_cards, load_card, save_card
 from nvmphys.crossbar import Crossbar, Solution, Validation, matvec_error, validate
 from nvmphys.fit import FitResult, fit
-from nvmphys.measurement import list_sources, load_source, read
+from nvmphys.measurement import list_sources, load_source, load_table, read
 from nvmphys.population import draw_cells, law_of
+from nvmphys.population.read_noise import read_cells
 from nvmphys.profile import VariationProfile, build_profile, load_profile, save_profile
 from nvmphys.records import Basis, Measurement, ModelCard, Source
+from nvmphys.technologies import technologies
 
 __all__ = [
     "Basis",
@@ -31,9 +33,12 @@ __all__ = [
     "load_card",
     "load_profile",
     "load_source",
+    "load_table",
     "matvec_error",
     "read",
+    "read_cells",
     "save_card",
     "save_profile",
+    "technologies",
     "validate",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +28,8 @@ from nvmphys.fit import fittable
 from nvmphys.fit.result import versions
 from nvmphys.measurement import inspect as inspection
 from nvmphys.population import models as conductance_models
-from nvmphys.report import render_folder
+from nvmphys.report import cell, column_name, render_folder
+from nvmphys.technologies import technology_matrix
 
 app = typer.Typer(
     help="Measurement files in, calibrated conductance statistics out, with SPICE in the loop.",
@@ -48,7 +49,8 @@ Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
 CardName = Annotated[str, typer.Argument(help="Name of a shipped card, or a card file.")]
 Size = Annotated[str, typer.Option(help="Word lines x bit lines, for example 64x64.")]
-Time = Annotated[float, typer.Option(help="Time since programming [s].")]
+Time = Annotated[float | None, typer.Option(help="Time since programming [s]; default an hour, or the last known.")]
+Temperature = Annotated[float | None, typer.Option(help="Temperature [K], of a card that has a law of it.")]
 Wire = Annotated[float, typer.Option(help="Resistance of a wire segment [ohm].")]
 Driver = Annotated[float, typer.Option(help="Resistance of each driver [ohm].")]
 Sense = Annotated[float, typer.Option(help="Resistance of each sense amplifier [ohm].")]
@@ -128,17 +130,17 @@ def fit(
     technology: Annotated[str, typer.Option(help="rram, pcm or fefet.")] = "rram",
     levels: Annotated[int | None, typer.Option(help="Number of programming levels from 0 to --g-max.")] = None,
     g_max: Annotated[float | None, typer.Option(help="Top of the programming range [S].")] = None,
-    knots: Annotated[int, typer.Option(help="Level knots of the fitted surface.")] = 10,
-    bootstrap: Annotated[int, typer.Option(help="Refits on resampled devices, for the intervals.")] = 20,
+    knots: Annotated[int | None, typer.Option(help="Level knots of the fitted surface.")] = None,
+    bootstrap: Annotated[int | None, typer.Option(help="Refits on resampled devices, for the intervals.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Fit a model and write its card: nvmphys fit data.csv --model relaxation -o card.toml."""
+    given = {"n_levels": levels, "g_max_S": g_max, "knots": knots, "bootstrap": bootstrap}
+    options = {name: value for name, value in given.items() if value is not None}
     with _progress() as progress:
-        result = nv.fit(
-            _measurements(data, columns), model, holdout=holdout, seed=seed, n_levels=levels, g_max_S=g_max,
-            knots=knots, bootstrap=bootstrap, progress=progress,
-        )  # fmt: skip
+        measurements = _measurements(data, columns)
+        result = nv.fit(measurements, model, holdout=holdout, seed=seed, progress=progress, **options)
     card = result.card(out.stem, technology)
     nv.save_card(card, out)
     if as_json:
@@ -147,6 +149,9 @@ def fit(
     if result.left_out is not None:
         figures = "  ".join(f"{p:.0%}: {result.left_out.coverage(p):.1%}" for p in (0.5, 0.9, 0.99))
         _say(f"left out: {result.left_out_what}; coverage of central intervals  {figures}")
+    for title, table in result.tables.items():
+        _say(f"{title}:")
+        _err.print(_as_table(table.to_dict("records")))
     for sentence in result.assumptions:
         _say(f"assumed: {sentence}")
     for sentence in result.unknown:
@@ -155,24 +160,26 @@ def fit(
 
 
 def _array_of(
-    card: str, size: str, time: float, wire: float, driver: float, sense: float, volts: float, seed: int
-) -> tuple[nv.Crossbar, Any]:
+    card: str, size: str, time: float | None, temperature: float | None, wire: float, driver: float, sense: float,
+    volts: float, seed: int,
+) -> tuple[nv.Crossbar, Any]:  # fmt: skip
     """Draw the crossbar that the options describe."""
     lines = size.lower().split("x")
     if len(lines) != 2 or not all(n.isdecimal() and 1 <= int(n) <= 1024 for n in lines):
         raise BadInput(f"--size must read ROWSxCOLUMNS with 1 … 1024 each (got {size!r}): for example 64x64")
     section = studies.Array(
         size=(int(lines[0]), int(lines[1])), r_wire_ohm=wire, r_driver_ohm=driver, r_sense_ohm=sense, v_read_V=volts,
-        time_s=time,
+        time_s=time, temperature_K=temperature,
     )  # fmt: skip
-    return studies.draw_array(nv.load_card(card), section, np.random.default_rng(seed))
+    return studies.draw_array(nv.load_card(card), section, np.random.default_rng(seed))[:2]
 
 
 @crossbar_app.command()
 def solve(
     card: CardName,
     size: Size = "64x64",
-    time: Time = 3600.0,
+    time: Time = None,
+    temperature: Temperature = None,
     wire: Wire = 1.0,
     driver: Driver = 0.0,
     sense: Sense = 0.0,
@@ -181,13 +188,13 @@ def solve(
     as_json: AsJson = False,
 ) -> None:
     """Solve an array of drawn cells: nvmphys crossbar solve pcm_90nm --size 64x64 --time 3600."""
-    crossbar, v = _array_of(card, size, time, wire, driver, sense, volts, seed)
-    error = nv.matvec_error(crossbar, v)
+    crossbar, v = _array_of(card, size, time, temperature, wire, driver, sense, volts, seed)
     solution = crossbar.solve(v)
+    error = nv.matvec_error(crossbar, v, solution)
     figures = {
         "output_A": solution.current_A.tolist(),
-        "error_mean_of_full_scale": float(np.mean(error.error)),
-        "error_sigma_of_full_scale": float(np.std(error.error)),
+        "error_mean_of_full_scale": error.mean,
+        "error_sigma_of_full_scale": error.sigma,
         "ir_drop_max": float(np.nanmax(solution.ir_drop_fraction)),
         "residual": solution.residual,
     }
@@ -195,7 +202,7 @@ def solve(
         print(json.dumps(figures))
         return
     print(f"output currents {solution.current_A.min() * 1e6:.4g} … {solution.current_A.max() * 1e6:.4g} µA")
-    print(f"matrix-vector error {np.mean(error.error):+.3%} ± {np.std(error.error):.3%} of full scale")
+    print(f"matrix-vector error {error.mean:+.3%} ± {error.sigma:.3%} of full scale")
     print(f"largest IR drop {figures['ir_drop_max']:.2%} of the line's voltage; residual {solution.residual:.1e}")
 
 
@@ -203,7 +210,8 @@ def solve(
 def validate(
     card: CardName,
     size: Size = "64x64",
-    time: Time = 3600.0,
+    time: Time = None,
+    temperature: Temperature = None,
     wire: Wire = 1.0,
     driver: Driver = 0.0,
     sense: Sense = 0.0,
@@ -213,7 +221,7 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Check the nodal solver against ngspice: nvmphys crossbar validate pcm_90nm --size 32x32."""
-    crossbar, v = _array_of(card, size, time, wire, driver, sense, volts, seed)
+    crossbar, v = _array_of(card, size, time, temperature, wire, driver, sense, volts, seed)
     result = nv.validate(crossbar, v, backend=backend)
     if as_json:
         spice = result.spice
@@ -247,17 +255,20 @@ def profile_build(
     targets: Annotated[
         str | None, typer.Option(help="Targets [S], comma-separated; default 32 over the range.")
     ] = None,
-    times: Annotated[str, typer.Option(help="Times since programming [s], comma-separated.")] = "1,3600,86400",
+    times: Annotated[
+        str | None, typer.Option(help="Times since programming [s], comma-separated; default the last known.")
+    ] = None,
     extrapolate: Annotated[bool, typer.Option(help="Allow times beyond the card's; they are marked.")] = False,
+    temperatures: Annotated[
+        str | None, typer.Option(help="Temperatures [K], comma-separated, of a card that has a law of them.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Build a profile: nvmphys profile build rram_1t1r_relaxation -o P.h5 --times 1,3600,86400."""
     loaded = nv.load_card(card)
-    chosen = _numbers(targets, "--targets")
-    axis = np.linspace(*nv.law_of(loaded).level_range_S, 32) if chosen is None else np.array(chosen)
-    when = _numbers(times, "--times")
-    assert when is not None
-    profile = nv.build_profile(loaded, axis, when, rng=seed, extrapolate=extrapolate)
+    axis, heat = _numbers(targets, "--targets"), _numbers(temperatures, "--temperatures")
+    when = _numbers(times, "--times") or [nv.law_of(loaded).time_range_s[1]]
+    profile = nv.build_profile(loaded, axis, when, heat, rng=seed, extrapolate=extrapolate)
     nv.save_profile(profile, out)
     print(out)
 
@@ -271,20 +282,14 @@ def profile_show(file: Annotated[Path, typer.Argument(help="A profile (HDF5).")]
         summary = {
             "name": profile.name, "technology": profile.technology, "basis": dict(profile.basis),
             "target_S": tables.target_S.tolist(), "time_s": tables.time_s.tolist(),
-            "mean_S": tables.mean_S[0].tolist(), "sigma_S": tables.sigma_S[0].tolist(),
+            "temperature_K": tables.temperature_K.tolist(),
+            "mean_S": tables.mean_S.tolist(), "sigma_S": tables.sigma_S.tolist(),
             "assumptions": profile.assumptions, "unknown": profile.unknown,
         }  # fmt: skip
         print(json.dumps(summary))
         return
-    table = Table(title=f"{profile.name} ({profile.technology}): mean ± σ [µS], σ absolute")
-    table.add_column("target [µS]", justify="right")
-    marked = profile.validity.get("extrapolated", [False] * tables.time_s.size)
-    for time, beyond in zip(tables.time_s, marked, strict=True):
-        table.add_column(f"{time:g} s{' (extrapolated)' if beyond else ''}", justify="right")
-    for i in np.unique(np.linspace(0, tables.target_S.size - 1, 9).astype(int)):
-        moments = zip(tables.mean_S[0, i] * 1e6, tables.sigma_S[0, i] * 1e6, strict=True)
-        table.add_row(f"{tables.target_S[i] * 1e6:.2f}", *(f"{m:.2f} ± {s:.2f}" for m, s in moments))
-    _out.print(table)
+    for heat in range(tables.temperature_K.size):
+        _out.print(_moments_table(profile, heat))
     for part, basis in profile.basis.items():
         print(f"{part}: {basis}")
     for name, extra in profile.extras.items():
@@ -293,6 +298,22 @@ def profile_show(file: Annotated[Path, typer.Argument(help="A profile (HDF5).")]
         print(f"assumed: {sentence}")
     for sentence in profile.unknown:
         print(f"not known: {sentence}")
+
+
+def _moments_table(profile: nv.VariationProfile, heat: int) -> Table:
+    """Lay out mean and σ of a few targets at one temperature of a profile."""
+    tables = profile.tables
+    known = bool(profile.validity.get("temperature_K"))
+    where = f" at {tables.temperature_K[heat]:g} K" if known else ""
+    table = Table(title=f"{profile.name} ({profile.technology}){where}: mean ± σ [µS], σ absolute")
+    table.add_column("target [µS]", justify="right")
+    marked = profile.validity.get("extrapolated", [False] * tables.time_s.size)
+    for time, beyond in zip(tables.time_s, marked, strict=True):
+        table.add_column(f"{time:g} s{' (extrapolated)' if beyond else ''}", justify="right")
+    for i in np.unique(np.linspace(0, tables.target_S.size - 1, 9).astype(int)):
+        moments = zip(tables.mean_S[heat, i] * 1e6, tables.sigma_S[heat, i] * 1e6, strict=True)
+        table.add_row(f"{tables.target_S[i] * 1e6:.4g}", *(f"{m:.4g} ± {s:.3g}" for m, s in moments))
+    return table
 
 
 @profile_app.command("validate")
@@ -356,11 +377,13 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command("list")
 def list_things(
-    what: Annotated[str, typer.Argument(help="sources, models, cards or consumers.")], as_json: AsJson = False
+    what: Annotated[str, typer.Argument(help="sources, technologies, models, cards or consumers.")],
+    as_json: AsJson = False,
 ) -> None:
     """List what nvmphys knows: nvmphys list cards."""
     listing: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "sources": lambda: [_source_line(source) for source in nv.list_sources()],
+        "technologies": technology_matrix,
         "cards": lambda: [_card_line(name) for name in nv.list_cards()],
         "models": lambda: [{"model": n, "fitted": n in fittable()} for n in conductance_models()],
         "consumers": lambda: [{"consumer": name} for name in consumers()],
@@ -371,12 +394,18 @@ def list_things(
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table()
-    for i, name in enumerate(rows[0] if rows else ()):
-        table.add_column(name, no_wrap=i == 0, overflow="fold", min_width=max(map(len, name.split())))
+    _out.print(_as_table(rows))
+
+
+def _as_table(rows: Sequence[Mapping[Any, Any]]) -> Table:
+    """Lay out rows for people: names of columns as headings, the first column never folded."""
+    table = Table(*(column_name(str(name)) for name in (rows[0] if rows else ())))
+    for i, column in enumerate(table.columns):
+        column.no_wrap, column.overflow = i == 0, "fold"
+        column.min_width = max(map(len, str(column.header).split()))
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    _out.print(table)
+        table.add_row(*(cell(str(name), value) for name, value in row.items()))
+    return table
 
 
 def _source_line(source: nv.Source) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,11 +23,19 @@ from nvmphys.measurement import list_sources, load_source, read
 from nvmphys.population import draw_cells, law_of
 from nvmphys.profile import VariationProfile, build_profile, save_profile
 from nvmphys.records import Measurement, ModelCard
-from nvmphys.report import ArraySummary, StudyContents, summarise_array, summarise_fit, write_report
+from nvmphys.report import (
+    ArraySummary,
+    StudyContents,
+    summarise_array,
+    summarise_fit,
+    summarise_relaxation,
+    write_report,
+)
 from nvmphys.tomlfile import checked, read_toml
 
 Tell = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
+_HOUR_S = 3600.0
 
 
 class _Strict(BaseModel):
@@ -59,14 +67,15 @@ class Model(_Strict):
 
 
 class Array(_Strict):
-    """The crossbar to check and solve."""
+    """The crossbar to check and solve; by default an hour after programming, or the last time known before that."""
 
     size: tuple[int, int] = (64, 64)
     r_wire_ohm: float = Field(default=1.0, ge=0)
     r_driver_ohm: float = Field(default=0.0, ge=0)
     r_sense_ohm: float = Field(default=0.0, ge=0)
     v_read_V: float = 0.2
-    time_s: float = Field(default=3600.0, ge=0)
+    time_s: float | None = Field(default=None, ge=0)
+    temperature_K: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _size_is_usable(self) -> Array:
@@ -80,7 +89,7 @@ class Tables(_Strict):
 
     targets_S: list[float] | None = None
     times_s: list[float]
-    temperatures_K: list[float] = [300.0]
+    temperatures_K: list[float] | None = None
     extrapolate: bool = False
 
 
@@ -174,7 +183,8 @@ def run_study(
         title=study.title,
         study_text=Path(path).read_text(encoding="utf-8"),
         card=card,
-        fit=None if fitted is None or fitted.cells is None else summarise_fit(fitted, fitted.cells),
+        fit=None if fitted is None else summarise_fit(fitted),
+        relaxation=None if fitted is None else summarise_relaxation(fitted),
         profile=profile,
         array=array,
         exports={name: report.as_dicts() for name, report in losses.items()},
@@ -191,7 +201,7 @@ def _read(data: Data, base: Path) -> list[Measurement]:
         source = {s.id: s for s in list_sources()}.get(data.source)
         if source is None:
             raise unknown_name("source", data.source, [s.id for s in list_sources()])
-        return [] if source.kind == "published_fit" else load_source(data.source)
+        return [] if source.kind.startswith("published") else load_source(data.source)
     assert data.file is not None
     columns = None if data.columns is None else base / data.columns
     return read(base / data.file, columns)
@@ -209,39 +219,42 @@ def _card(
     if study.model.name is None:
         return load_card(study.model.card), None
     if not measurements:
-        raise BadInput(f"source {study.data.source} is a published law: give [model] card alone, without a name to fit")
+        raise BadInput(
+            f"source {study.data.source} is published figures: give [model] card alone, without a name to fit"
+        )
     tell(f"fitting {study.model.name}")
     options = dict(study.model.options) | ({"progress": progress} if progress else {})
     result = fit(measurements, study.model.name, holdout=study.model.holdout, seed=rng, **options)
     card = result.card(study.model.card, study.model.technology)
-    return ModelCard(**{**vars(card), "provenance": {**card.provenance, "seed": seed}}), result
+    return replace(card, provenance={**card.provenance, "seed": seed}), result
 
 
-def draw_array(card: ModelCard, array: Array, rng: np.random.Generator) -> tuple[Crossbar, NDArray[np.float64]]:
-    """Draw an array of cells with random targets at the study's time, and the read voltages of its word lines."""
+def draw_array(card: ModelCard, array: Array, rng: np.random.Generator) -> tuple[Crossbar, NDArray[np.float64], float]:
+    """Draw an array of cells with random targets at one time; return it, its read voltages and the time [s]."""
     law = law_of(card)
+    if array.temperature_K is not None:
+        law = law.at_temperature(array.temperature_K)
+    when = min(_HOUR_S, law.time_range_s[1]) if array.time_s is None else array.time_s
+    when = max(when, law.first_time_s)
     targets = rng.uniform(*law.level_range_S, size=array.size)
-    at = max(array.time_s, law.first_time_s)
-    cells = draw_cells(law, targets, np.array([at]), rng)[0]
+    cells = draw_cells(law, targets, np.array([when]), rng)[0]
     crossbar = Crossbar(cells, array.r_wire_ohm, array.r_wire_ohm, array.r_driver_ohm, array.r_sense_ohm)
-    return crossbar, np.full(array.size[0], array.v_read_V)
+    return crossbar, np.full(array.size[0], array.v_read_V), when
 
 
 def _array(array: Array, card: ModelCard, rng: np.random.Generator) -> ArraySummary:
     """Solve the crossbar, with ngspice as the judge where it is found."""
-    crossbar, v = draw_array(card, array, rng)
+    crossbar, v, when = draw_array(card, array, rng)
     reason = ""
     try:
         validation = validate(crossbar, v)
     except MissingTool as error:
         validation, reason = validate(crossbar, v, backend="nodal"), str(error)
-    return summarise_array(crossbar, v, validation, reason, max(array.time_s, law_of(card).first_time_s))
+    return summarise_array(crossbar, v, validation, reason, when)
 
 
 def _profile(axes: Tables, card: ModelCard, array: ArraySummary, rng: np.random.Generator) -> VariationProfile:
     """Build the profile, with what the crossbar adds."""
-    low, high = law_of(card).level_range_S
-    targets = np.linspace(low, high, 32) if axes.targets_S is None else np.array(axes.targets_S)
     section = {
         "size": list(array.conductance_S.shape),
         "resistance_ohm": array.resistance_ohm,
@@ -251,5 +264,5 @@ def _profile(axes: Tables, card: ModelCard, array: ArraySummary, rng: np.random.
         "spice": array.verdict,
     }
     return build_profile(
-        card, targets, axes.times_s, axes.temperatures_K, array=section, rng=rng, extrapolate=axes.extrapolate
+        card, axes.targets_S, axes.times_s, axes.temperatures_K, array=section, rng=rng, extrapolate=axes.extrapolate
     )

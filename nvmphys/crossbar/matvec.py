@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nvmphys.crossbar.array import Crossbar
+from nvmphys.crossbar.array import Crossbar, Solution
 from nvmphys.errors import BadInput
 
 
@@ -58,7 +58,7 @@ class MatvecError:
         return self.error.reshape(len(self.ideal_A), -1).std(axis=1)
 
 
-def matvec_error(crossbar: Crossbar, v: ArrayLike) -> MatvecError:
+def matvec_error(crossbar: Crossbar, v: ArrayLike, solution: Solution | None = None) -> MatvecError:
     """Compare a crossbar's output currents with the ideal i_j = Σ_i v_i G_ij.
 
     Parameters
@@ -68,6 +68,8 @@ def matvec_error(crossbar: Crossbar, v: ArrayLike) -> MatvecError:
         relaxation and drift included. The error is that of the circuit alone.
     v : array_like, (word_line,) or (word_line, batch)
         Voltages at the drivers [V].
+    solution : Solution, optional
+        Of this crossbar for these voltages, where it is solved already.
 
     Returns
     -------
@@ -94,4 +96,5 @@ def matvec_error(crossbar: Crossbar, v: ArrayLike) -> MatvecError:
             "v must drive a current through at least one cell (got ideal currents of 0 A everywhere): "
             "there is no full scale to refer the error to"
         )
-    return MatvecError(ideal_A, crossbar.solve(voltages).current_A, full_scale_A)
+    solved = crossbar.solve(voltages) if solution is None else solution
+    return MatvecError(ideal_A, solved.current_A, full_scale_A)

@@ -58,6 +58,11 @@ class Validation:
         return self.spice is not None
 
     @property
+    def scale_A(self) -> np.ndarray:
+        """Sum of the magnitudes of each output's cell currents, (bit_line[, batch]) [A]."""
+        return np.abs(self.crossbar.conductance_S * self.nodal.cell_voltage_V).sum(axis=0)
+
+    @property
     def current_error(self) -> float:
         """Largest difference of an output current over the sum of the magnitudes of *its own* cells' currents.
 
@@ -66,8 +71,7 @@ class Validation:
         """
         if self.spice is None:
             return float("nan")
-        cells_A = np.abs(self.crossbar.conductance_S * self.nodal.cell_voltage_V).sum(axis=0)
-        return _worst_ratio(self.nodal.current_A - self.spice.solution.current_A, cells_A)
+        return _worst_ratio(self.nodal.current_A - self.spice.solution.current_A, self.scale_A)
 
     @property
     def voltage_error(self) -> float:

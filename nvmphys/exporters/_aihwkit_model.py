@@ -8,6 +8,7 @@ from aihwkit.inference.converter.conductance import SinglePairConductanceConvert
 from aihwkit.inference.noise.base import BaseNoiseModel
 
 from nvmphys.errors import BadInput
+from nvmphys.exporters.loss import basis_in_words
 from nvmphys.profile import VariationProfile
 
 MICRO = 1e-6
@@ -24,12 +25,17 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
     profile : VariationProfile
     read_noise : bool
         Add the noise of one read at each drift call, where the profile knows it.
+    temperature_K : float, optional
+        Within those of the profile [K]; the lowest by default.
     """
 
-    def __init__(self, profile: VariationProfile, *, read_noise: bool = True) -> None:
+    def __init__(
+        self, profile: VariationProfile, *, read_noise: bool = True, temperature_K: float | None = None
+    ) -> None:
         low, high = (g / MICRO for g in profile.level_range_S)
         super().__init__(SinglePairConductanceConverter(g_max=high, g_min=low))
         self.profile = profile
+        self.temperature_K = temperature_K
         self.read_noise = read_noise and profile.read_noise_S is not None
 
     def __eq__(self, other: object) -> bool:
@@ -38,7 +44,7 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
     __hash__ = object.__hash__
 
     def __str__(self) -> str:
-        return f"ProfileNoiseModel({self.profile.name}, {self.g_converter})"
+        return f"ProfileNoiseModel({self.profile.name}, {basis_in_words(self.profile)}, {self.g_converter})"
 
     @torch.no_grad()
     def apply_programming_noise_to_conductance(self, g_target: torch.Tensor) -> torch.Tensor:
@@ -72,7 +78,7 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
         level = profile.level(programmed, state[-1] * MICRO)
         now = programmed
         if t_inference > 0:
-            now = profile.at(programmed, level, time, profile.history.score(state[:-1], time))
+            now = profile.at(programmed, level, time, profile.history.score(state[:-1], time), self.temperature_K)
         if self.read_noise:
             now = now + self._read_noise(level, time) * now
         return _like(now.reshape(g_prog.shape) / MICRO, g_prog)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nvmphys.errors import MissingTool
-from nvmphys.exporters.loss import LossReport, LossRow
+from nvmphys.exporters.loss import LossReport, LossRow, basis_in_words
 from nvmphys.files import replacing
 from nvmphys.profile import VariationProfile, load_profile, save_profile
 
@@ -62,13 +62,25 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
             if known
             else LossRow("read noise", "dropped", None, "the profile does not know it apart from relaxation"),
             LossRow("drift exponents", "carried", 0.0, "as the change over time they cause"),
+            LossRow("temperature", "carried", 0.0, "noise_model(folder, temperature_K=…); the lowest by default"),
+            LossRow("what is left open of σ", "carried", 0.0, "profile.h5; cells are drawn with the σ of the tables"),
+            LossRow(
+                "programming error and change together", "carried", 0.0, "the profile has no correlation between them"
+            )
+            if profile.programming_correlation == 0
+            else LossRow(
+                "programming error and change together",
+                "dropped",
+                None,
+                "aihwkit draws drift coefficients from the target alone, apart from the programming error",
+            ),
             LossRow(
                 "array effects",
                 "dropped",
                 None,
                 "aihwkit has its own IR-drop model; the profile's figures stay in profile.h5",
             ),
-            LossRow("basis, validity and provenance", "carried", 0.0, "profile.h5"),
+            LossRow("basis, validity and provenance", "carried", 0.0, f"profile.h5; {basis_in_words(profile)}"),
         ),
     )
 
@@ -78,7 +90,7 @@ def read_back(folder: Path) -> VariationProfile:
     return load_profile(Path(folder) / "profile.h5")
 
 
-def noise_model(folder: str | Path, *, read_noise: bool = True) -> object:
+def noise_model(folder: str | Path, *, read_noise: bool = True, temperature_K: float | None = None) -> object:
     """Return the noise model of an export, to set as `rpu_config.noise_model`; needs aihwkit in the environment.
 
     Raises
@@ -90,4 +102,4 @@ def noise_model(folder: str | Path, *, read_noise: bool = True) -> object:
         from nvmphys.exporters._aihwkit_model import ProfileNoiseModel
     except ImportError as error:
         raise MissingTool(f"the aihwkit noise model needs aihwkit ({error}): pip install 'nvmphys[aihwkit]'") from None
-    return ProfileNoiseModel(read_back(Path(folder)), read_noise=read_noise)
+    return ProfileNoiseModel(read_back(Path(folder)), read_noise=read_noise, temperature_K=temperature_K)

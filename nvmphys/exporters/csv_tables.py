@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nvmphys.errors import BadInput
-from nvmphys.exporters.loss import LossReport, LossRow
+from nvmphys.exporters.loss import LossReport, LossRow, basis_in_words
 from nvmphys.files import replacing
 from nvmphys.profile import VariationProfile
 
@@ -20,8 +20,9 @@ NAME = "csv"
 def write(profile: VariationProfile, folder: Path) -> LossReport:
     """Write `conductance.csv`, `correlation.csv`, `populations.csv` and `metadata.json`.
 
-    One row of `conductance.csv` is one temperature, target and time: mean, σ (absolute), σ of one read where known, and
-    quantiles `q_<probability>`, all in siemens; the first time is as programmed.
+    One row of `conductance.csv` is one temperature, target and time: mean, σ (absolute), the range of σ that is left
+    open where something is said of it, σ of one read where known, and quantiles `q_<probability>`, all in siemens; the
+    first time is as programmed.
     """
     _save(conductance_table(profile), folder / "conductance.csv")
     _save(correlation_table(profile), folder / "correlation.csv")
@@ -33,6 +34,7 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
         "sigma_ref": "absolute",
         "basis": dict(profile.basis),
         "validity": dict(profile.validity),
+        "programming_correlation": profile.programming_correlation,
         "drift": {k: np.asarray(v).tolist() for k, v in profile.drift.items()},
         "array": dict(profile.array),
         "assumptions": profile.assumptions,
@@ -61,8 +63,13 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
             if known
             else LossRow("read noise", "dropped", None, "the profile does not know it apart from relaxation"),
             LossRow("drift exponents", "carried", 0.0, "metadata.json; empty for laws without an exponent"),
+            LossRow("temperature", "carried", 0.0, "rows of each temperature"),
+            LossRow("what is left open of σ", "carried", 0.0, "sigma_low_S, sigma_high_S; basis in metadata.json"),
+            LossRow(
+                "programming error and change together", "carried", 0.0, "programming_correlation in metadata.json"
+            ),
             LossRow("array effects", "carried", 0.0, "metadata.json"),
-            LossRow("basis, validity and provenance", "carried", 0.0, "metadata.json"),
+            LossRow("basis, validity and provenance", "carried", 0.0, f"metadata.json; {basis_in_words(profile)}"),
         ),
     )
 
@@ -76,6 +83,8 @@ def conductance_table(profile: VariationProfile) -> pd.DataFrame:
             for k, time in enumerate(t.time_s):
                 row: dict[str, Any] = {"target_S": target, "time_s": time, "temperature_K": heat}
                 row |= {"mean_S": t.mean_S[h, i, k], "sigma_S": t.sigma_S[h, i, k]}
+                if profile.sigma_range_S is not None:
+                    row |= dict(zip(("sigma_low_S", "sigma_high_S"), profile.sigma_range_S[:, i, k], strict=True))
                 if profile.read_noise_S is not None:
                     row["read_noise_S"] = profile.read_noise_S[i, k]
                 row |= {f"q_{p:.10g}": q for p, q in zip(t.probability, t.quantiles_S[h, i, k], strict=True)}

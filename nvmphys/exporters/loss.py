@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from nvmphys.errors import BadInput
 from nvmphys.files import replacing
+from nvmphys.profile import VariationProfile
 
 FILE = "loss_report.json"
 Status = Literal["carried", "approximated", "dropped"]
@@ -21,10 +22,20 @@ PROPERTIES = (
     "populations that do not follow the target",
     "read noise",
     "drift exponents",
+    "temperature",
+    "what is left open of σ",
+    "programming error and change together",
     "array effects",
     "basis, validity and provenance",
 )
 """What a profile holds; every loss report names each once."""
+
+
+def basis_in_words(profile: VariationProfile) -> str:
+    """Say what the conductance statistics stand on; a limit in place of σ is said to be one."""
+    basis = profile.basis["conductance"]
+    limit = "; σ is a published limit, not a value" if profile.basis["programmed"] == "bound" else ""
+    return f"basis of the conductance: {basis}{limit}"
 
 
 @dataclass(frozen=True)

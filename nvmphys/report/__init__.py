@@ -1,14 +1,26 @@
 """The report of a study: one self-contained HTML file."""
 
-from nvmphys.report.contents import ArraySummary, FitSummary, StudyContents, summarise_array, summarise_fit
-from nvmphys.report.html import render_folder, write_report
+from nvmphys.report.contents import (
+    ArraySummary,
+    FitSummary,
+    RelaxationSummary,
+    StudyContents,
+    summarise_array,
+    summarise_fit,
+    summarise_relaxation,
+)
+from nvmphys.report.html import cell, column_name, render_folder, write_report
 
 __all__ = [
     "ArraySummary",
     "FitSummary",
+    "RelaxationSummary",
     "StudyContents",
+    "cell",
+    "column_name",
     "render_folder",
     "summarise_array",
     "summarise_fit",
+    "summarise_relaxation",
     "write_report",
 ]

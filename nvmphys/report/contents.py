@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import beta
@@ -19,7 +20,6 @@ from nvmphys.crossbar import Crossbar, Validation, matvec_error
 from nvmphys.errors import BadInput
 from nvmphys.files import replacing
 from nvmphys.fit import FitResult
-from nvmphys.fit.cells import Cells
 from nvmphys.fit.judge import INTERVALS, Judgement
 from nvmphys.population.extrapolation import EXTRAPOLATIONS
 from nvmphys.population.relaxation import RelaxationLaw
@@ -34,12 +34,13 @@ SCORES = ndtri(PROBABILITIES)
 FINE_SCORES = np.linspace(-2.8, 2.8, 57)
 """Normal scores at which the law is drawn as a line."""
 _SHOWN = 4
+_PARTS = ("fit", "relaxation", "array")
 _NUMBERS, _TEXTS = "results.npz", "results.json"
 
 
 @dataclass(frozen=True)
 class FitSummary:
-    """What the report draws about a fit of cells over time.
+    """What the report says of any fit.
 
     Attributes
     ----------
@@ -48,6 +49,48 @@ class FitSummary:
     n_devices : int
     sources : list of mappings
         Where the data comes from: the fields of each source, its conditions among them.
+    pit : ndarray
+        Probability integral transforms of all left-out reads.
+    pit_cells : int
+        Cells behind them; reads of one cell are not independent.
+    coverage : ndarray (3,)
+        Pooled coverage of the 50, 90, 99 % intervals; NaN where nothing was left out.
+    within : float
+        Share of the groups whose Wasserstein distance is within its limit; NaN where not judged.
+    groups : int
+        How many groups that is.
+    series, statistic : list of str
+        Of the measured statistics under the fit: what each belongs to, and which one it is.
+    level_S, measured_S, error_S, fitted_S : ndarray (point,)
+        Level, measured value, half of its 90 % interval, fitted value [S].
+    tables : mapping of str to list of mappings
+        Judgements and predictions beside baselines, row by row.
+    """
+
+    left_out_what: str
+    message: str
+    n_devices: int
+    sources: list[dict[str, Any]]
+    pit: Array
+    pit_cells: int
+    coverage: Array
+    within: float
+    groups: int
+    series: list[str]
+    statistic: list[str]
+    level_S: Array
+    measured_S: Array
+    error_S: Array
+    fitted_S: Array
+    tables: dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class RelaxationSummary:
+    """What the report draws about a fit of cells over time.
+
+    Attributes
+    ----------
     time_s, level_S : ndarray
         Nominal times [s]; middles of the levels [S].
     count, sigma_S : ndarray (level, time)
@@ -58,31 +101,25 @@ class FitSummary:
         Between these lie the quantiles of 90 % of the samples, of as many cells, of the law itself [S].
     line_S : ndarray (level, time, score)
         The law's change at `FINE_SCORES` [S].
-    left_out_level : ndarray of int
-        Indices of the levels drawn against time: of left-out cells where there are any, else of all.
-    left_out_S, left_out_count : ndarray (left-out level, time, probability), (left-out level,)
+    shown : str
+        Whose quantiles are drawn against time: left-out cells where there are any, else all.
+    shown_level : ndarray of int
+        Indices of the levels drawn against time.
+    shown_S, shown_count : ndarray (shown level, time, probability), (shown level,)
         Quantiles of the conductance of these cells [S], and how many there are.
-    pit : ndarray
-        Probability integral transforms of all left-out reads.
-    pit_cells : int
-        Cells behind them; reads of one cell are not independent.
-    coverage : ndarray (time + 1, 3)
-        Coverage of the 50, 90, 99 % intervals at each time; the last row pooled.
+    coverage : ndarray (time, 3)
+        Coverage of the 50, 90, 99 % intervals at each time.
     ratio : ndarray (level, time)
         Wasserstein distance over its limit; NaN where not judged.
     beyond_s : ndarray (ahead,)
         Times beyond the last [s].
-    candidates_S : ndarray (law, left-out level, ahead, 2)
+    candidates_S : ndarray (law, shown level, ahead, 2)
         5 and 95 % quantiles of conductance by every candidate law of the spread [S].
     outlook : list of mappings
         The test of the extrapolation: law, group, coverage, error of σ.
     outlook_from_s, outlook_to_s : float
     """
 
-    left_out_what: str
-    message: str
-    n_devices: int
-    sources: list[dict[str, Any]]
     time_s: Array
     level_S: Array
     count: Array
@@ -92,11 +129,10 @@ class FitSummary:
     low_S: Array
     high_S: Array
     line_S: Array
-    left_out_level: Array
-    left_out_S: Array
-    left_out_count: Array
-    pit: Array
-    pit_cells: int
+    shown: str
+    shown_level: Array
+    shown_S: Array
+    shown_count: Array
     coverage: Array
     ratio: Array
     beyond_s: Array
@@ -156,6 +192,7 @@ class StudyContents:
     card: ModelCard
     profile: VariationProfile
     fit: FitSummary | None
+    relaxation: RelaxationSummary | None
     array: ArraySummary
     exports: Mapping[str, list[dict[str, Any]]]
     seconds: float
@@ -179,8 +216,8 @@ def summarise_array(
         ir_drop=validation.nodal.ir_drop_fraction,
         current_A=validation.nodal.current_A,
         spice_A=np.empty(0) if spice is None else spice.solution.current_A,
-        scale_A=np.abs(crossbar.conductance_S * validation.nodal.cell_voltage_V).sum(axis=0),
-        error=np.ravel(matvec_error(crossbar, v).error),
+        scale_A=validation.scale_A,
+        error=np.ravel(matvec_error(crossbar, v, validation.nodal).error),
         verdict=not_checked if spice is None else str(validation),
         checked=validation.checked,
         passed=validation.passed,
@@ -188,73 +225,82 @@ def summarise_array(
     )
 
 
-def summarise_fit(result: FitResult, cells: Cells) -> FitSummary:
-    """Keep of a fit what the report draws.
-
-    Parameters
-    ----------
-    result : FitResult
-        Of a law of change over time.
-    cells : Cells
-        The histories fitted to.
-    """
-    law = result.law
-    assert isinstance(law, RelaxationLaw)
-    n_levels, times = cells.edges_S.size - 1, cells.nominal_s
-    level_S = 0.5 * (cells.edges_S[:-1] + cells.edges_S[1:])
-    counted = [cells[cells.level == i] for i in range(n_levels)]
-    count = np.array([np.isfinite(c.change_S).sum(axis=0) for c in counted], dtype=float)
-    measured = np.array([_quantiles(c.change_S) for c in counted])
-    sigma = np.array([_sigma(c.first_S[:, None] + c.change_S) for c in counted])
-    fitted, line = _fitted(law, level_S, times, SCORES), _fitted(law, level_S, times, FINE_SCORES)
-    low, high = _sampling_range(law, level_S, times, count)
-    unseen, judged = result.left_out_cells, result.left_out
-    shown = _spread(np.unique(unseen.level) if unseen is not None else np.arange(n_levels))
-    groups = [unseen[unseen.level == i] if unseen is not None else counted[i] for i in shown]
-    left_out = np.array([_quantiles(c.first_S[:, None] + c.change_S) for c in groups])
-    beyond = law.time_range_s[1] * np.geomspace(1, 1e3, 13)
-    coverage, ratio = _judged(judged, n_levels, times)
-    outlook = result.outlook
+def summarise_fit(result: FitResult) -> FitSummary:
+    """Keep of a fit what the report says of any fit."""
+    judged, points = result.left_out, result.points
+    nothing = np.empty(0)
     return FitSummary(
         left_out_what=result.left_out_what,
         message=result.convergence.message,
         n_devices=result.n_devices,
         sources=[asdict(source) for source in result.sources],
+        pit=nothing if judged is None else judged.pit[np.isfinite(judged.pit)],
+        pit_cells=0 if judged is None else judged.pit.shape[0],
+        coverage=np.array([np.nan if judged is None else judged.coverage(p) for p in INTERVALS]),
+        within=float("nan") if judged is None or judged.table.empty else judged.within,
+        groups=0 if judged is None else len(judged.table),
+        series=[] if points is None else list(points.series),
+        statistic=[] if points is None else list(points.statistic),
+        level_S=nothing if points is None else points.level_S,
+        measured_S=nothing if points is None else points.measured_S,
+        error_S=nothing if points is None else points.error_S,
+        fitted_S=nothing if points is None else points.fitted_S,
+        tables={name: _records(table) for name, table in result.tables.items()},
+    )
+
+
+def summarise_relaxation(result: FitResult) -> RelaxationSummary | None:
+    """Keep of a fit of cells over time what the report draws; None for a fit of another law."""
+    law, cells, outlook = result.law, result.cells, result.outlook
+    if not isinstance(law, RelaxationLaw) or cells is None:
+        return None
+    n_levels, times = cells.edges_S.size - 1, cells.nominal_s
+    level_S = 0.5 * (cells.edges_S[:-1] + cells.edges_S[1:])
+    counted = [cells[cells.level == i] for i in range(n_levels)]
+    count = np.array([np.isfinite(c.change_S).sum(axis=0) for c in counted], dtype=float)
+    low, high = _sampling_range(law, level_S, times, count)
+    unseen = result.left_out_cells
+    shown = _spread(np.unique(unseen.level) if unseen is not None else np.arange(n_levels))
+    groups = [unseen[unseen.level == i] if unseen is not None else counted[i] for i in shown]
+    beyond = law.time_range_s[1] * np.geomspace(1, 1e3, 13)
+    coverage, ratio = _judged(result.left_out, n_levels, times)
+    return RelaxationSummary(
         time_s=times,
         level_S=level_S,
         count=count,
-        sigma_S=sigma,
-        measured_S=measured,
-        fitted_S=fitted,
+        sigma_S=np.array([_sigma(c.first_S[:, None] + c.change_S) for c in counted]),
+        measured_S=np.array([_quantiles(c.change_S) for c in counted]),
+        fitted_S=_fitted(law, level_S, times, SCORES),
         low_S=low,
         high_S=high,
-        line_S=line,
-        left_out_level=shown.astype(float),
-        left_out_S=left_out,
-        left_out_count=np.array([len(c) for c in groups], dtype=float),
-        pit=np.empty(0) if judged is None else judged.pit[np.isfinite(judged.pit)],
-        pit_cells=0 if judged is None else judged.pit.shape[0],
+        line_S=_fitted(law, level_S, times, FINE_SCORES),
+        shown="cells fitted to (none were left out)" if unseen is None else "left-out cells",
+        shown_level=shown.astype(float),
+        shown_S=np.array([_quantiles(c.first_S[:, None] + c.change_S) for c in groups]),
+        shown_count=np.array([len(c) for c in groups], dtype=float),
         coverage=coverage,
         ratio=ratio,
         beyond_s=beyond,
         candidates_S=np.array([_candidate(law, name, level_S[shown], beyond) for name in EXTRAPOLATIONS]),
-        outlook=[]
-        if outlook is None
-        else [{str(k): v for k, v in row.items()} for row in outlook.table.to_dict("records")],
+        outlook=[] if outlook is None else _records(outlook.table),
         outlook_from_s=float("nan") if outlook is None else outlook.fitted_to_s,
         outlook_to_s=float("nan") if outlook is None else outlook.predicted_s,
     )
 
 
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as plain values."""
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+
+
 def _judged(judged: Judgement | None, n_levels: int, times: Array) -> tuple[Array, Array]:
-    """Return coverage (time + 1, interval) and distance over limit (level, time); NaN where not judged."""
-    coverage, ratio = np.full((times.size + 1, len(INTERVALS)), np.nan), np.full((n_levels, times.size), np.nan)
+    """Return coverage (time, interval) and distance over limit (level, time); NaN where not judged."""
+    coverage, ratio = np.full((times.size, len(INTERVALS)), np.nan), np.full((n_levels, times.size), np.nan)
     if judged is not None:
         table = judged.table
         column = np.abs(times - table["time_s"].to_numpy(dtype=float)[:, None]).argmin(axis=1)
         ratio[table["level"].to_numpy(dtype=int), column] = (table["distance_S"] / table["limit_S"]).to_numpy(float)
-        for j, p in enumerate(INTERVALS):
-            coverage[:-1, j], coverage[-1, j] = judged.coverage_by_time(p), judged.coverage(p)
+        coverage = np.stack([judged.coverage_by_time(p) for p in INTERVALS], axis=-1)
     return coverage, ratio
 
 
@@ -319,7 +365,7 @@ def save_contents(contents: StudyContents, folder: str | os.PathLike[str]) -> No
         "seconds": contents.seconds,
         "versions": dict(contents.versions),
     }
-    for part in ("fit", "array"):
+    for part in _PARTS:
         record = getattr(contents, part)
         plain[part] = None if record is None else {}
         for field in fields(record) if record is not None else ():
@@ -350,7 +396,7 @@ def load_contents(folder: str | os.PathLike[str]) -> StudyContents:
         parts = {
             name: {key.split(".")[1]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
             | plain[name]
-            for name in ("fit", "array")
+            for name in _PARTS
             if plain[name] is not None
         }
         return StudyContents(
@@ -359,6 +405,7 @@ def load_contents(folder: str | os.PathLike[str]) -> StudyContents:
             card=load_card(base / "card.toml"),
             profile=load_profile(base / "profile.h5"),
             fit=FitSummary(**parts["fit"]) if "fit" in parts else None,
+            relaxation=RelaxationSummary(**parts["relaxation"]) if "relaxation" in parts else None,
             array=ArraySummary(**parts["array"]),
             exports=plain["exports"],
             seconds=plain["seconds"],

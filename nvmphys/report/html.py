@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from nvmphys.files import replacing
 from nvmphys.population import law_of
 from nvmphys.report import plots
-from nvmphys.report.contents import FitSummary, StudyContents, load_contents, save_contents
+from nvmphys.report.contents import FitSummary, RelaxationSummary, StudyContents, load_contents, save_contents
 
 REPORT = "report.html"
 _DPI = 110
@@ -53,6 +53,8 @@ def write_report(contents: StudyContents, folder: str | os.PathLike[str]) -> Pat
         pictures=drawn,
         parameters=list(parameter_tables(contents)),
         sci=_digits,
+        column_name=column_name,
+        cell=cell,
         verdict=left_out_verdict(contents.fit) if contents.fit is not None and contents.fit.pit.size else "",
     )
     with replacing(path) as part:
@@ -68,7 +70,7 @@ def render_folder(folder: str | os.PathLike[str]) -> Path:
 def pictures(contents: StudyContents) -> Iterator[Picture]:
     """Draw everything the report shows, in its order."""
     if contents.fit is not None:
-        yield from _fit_pictures(contents.fit)
+        yield from _fit_pictures(contents.fit, contents.relaxation)
     yield from _time_pictures(contents)
     yield from _profile_pictures(contents)
     yield from _array_pictures(contents)
@@ -79,8 +81,31 @@ def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figur
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _fit_pictures(fit: FitSummary) -> Iterator[Picture]:
+def _fit_pictures(fit: FitSummary, relaxation: RelaxationSummary | None) -> Iterator[Picture]:
     """Data under the fit, residuals, and the judgement on left-out data."""
+    statistics = list(dict.fromkeys(fit.statistic))
+    if statistics:
+        figure, axes = _figure(1, len(statistics), 10.5, 3.6)
+        for ax, statistic in zip(axes.flat, statistics, strict=True):
+            plots.fitted_points(ax, fit, statistic)
+        words = "Measured statistics of each level with their 90 % intervals, and the fitted law."
+        yield Picture("fit", figure, words)
+    if relaxation is not None:
+        yield from _relaxation_pictures(relaxation)
+    if fit.pit.size:
+        judged = relaxation is not None and bool(np.isfinite(relaxation.ratio).any())
+        figure, axes = _figure(1, 2, 10.5, 3.4)
+        plots.pit_histogram(axes[0, 0], fit.pit, fit.pit_cells)
+        if relaxation is not None and judged:
+            image = plots.distance_map(axes[0, 1], relaxation)
+            figure.colorbar(image, ax=axes[0, 1], label="distance / limit [1]")
+        else:
+            axes[0, 1].remove()
+        yield Picture("left out", figure, f"Judged on data that the fit had not seen: {fit.left_out_what}.")
+
+
+def _relaxation_pictures(fit: RelaxationSummary) -> Iterator[Picture]:
+    """Quantiles of the change over the law, level by level, and residuals."""
     figure, axes = _figure(2, 3, 10.5, 6)
     chosen = np.unique(np.linspace(min(1, fit.level_S.size - 1), fit.level_S.size - 1, 6).round().astype(int))
     for ax, level in zip(axes.flat, chosen, strict=False):
@@ -103,38 +128,29 @@ def _fit_pictures(fit: FitSummary) -> Iterator[Picture]:
     )
     yield Picture("fit", figure, words)
 
-    if fit.pit.size:
-        figure, axes = _figure(1, 2, 10.5, 3.4)
-        plots.pit_histogram(axes[0, 0], fit.pit, fit.pit_cells)
-        if np.isfinite(fit.ratio).any():
-            image = plots.distance_map(axes[0, 1], fit)
-            figure.colorbar(image, ax=axes[0, 1], label="distance / limit [1]")
-        else:
-            axes[0, 1].remove()
-        yield Picture("left out", figure, f"Judged on data that the fit had not seen: {fit.left_out_what}.")
-
 
 def _time_pictures(contents: StudyContents) -> Iterator[Picture]:
-    """Conductance against log time, with left-out quantiles where there are any."""
-    law, fit, rng = law_of(contents.card), contents.fit, np.random.default_rng(_SEED)
+    """Conductance against log time, with measured quantiles where there are any; nothing for a card of one time."""
+    law, fit, rng = law_of(contents.card), contents.relaxation, np.random.default_rng(_SEED)
+    if law.time_range_s[1] <= law.time_range_s[0]:
+        return
     low, high = law.level_range_S
-    targets = np.linspace(low, high, 6)[1:-1] if fit is None else fit.level_S[fit.left_out_level.astype(int)]
+    targets = np.linspace(low, high, 6)[1:-1] if fit is None else fit.level_S[fit.shown_level.astype(int)]
     ahead = law.time_range_s[1] if fit is None else float(fit.beyond_s[-1])
     last = max(float(contents.profile.tables.time_s[-1]), ahead)
     figure, axes = _figure(2, 2, 10.5, 6.6)
     for i, (ax, target) in enumerate(zip(axes.flat, targets, strict=False)):
         plots.conductance_over_time(ax, law, float(np.clip(target, low, high)), last, rng)
         if fit is not None:
-            plots.left_out_over_time(ax, fit, i)
+            plots.measured_over_time(ax, fit, i)
     for ax in list(axes.flat)[len(targets) :]:
         ax.remove()
     words = "Predicted bands of conductance against time; what lies beyond the time known is shaded and extrapolated."
     if fit is not None:
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
-        data = "left-out data" if fit.left_out_what else "the data"
         words += (
-            f" Points: quantiles (0.5, 5, 25, 50, 75, 95, 99.5 %) of {data}, without those beyond the cells there are. "
-            "Lines: candidate laws of the spread. The bands are the card's law, which is fitted to all data; "
+            f" Points: quantiles (0.5, 5, 25, 50, 75, 95, 99.5 %) of {fit.shown}, without those beyond the cells there "
+            "are. Lines: candidate laws of the spread. The bands are the card's law, which is fitted to all data; "
             "coverage, PIT and distances are of a fit without the data left out."
         )
     yield Picture("time", figure, words)
@@ -143,21 +159,33 @@ def _time_pictures(contents: StudyContents) -> Iterator[Picture]:
 def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
     """Draw σ against target, histories, correlation, drift and read noise."""
     profile, rng = contents.profile, np.random.default_rng(_SEED)
-    figure, axes = _figure(1, 2, 10.5, 3.8)
-    plots.sigma_over_target(axes[0, 0], profile, contents.fit)
+    several = profile.tables.time_s.size > 1
     middle = profile.tables.target_S.size // 2
-    image = plots.correlation_map(axes[0, 1], profile, middle)
-    figure.colorbar(image, ax=axes[0, 1], label="correlation [1]")
+    figure, axes = _figure(1, 2, 10.5, 3.8)
+    plots.sigma_over_target(axes[0, 0], profile, contents.relaxation)
+    if several:
+        image = plots.correlation_map(axes[0, 1], profile, middle)
+        figure.colorbar(image, ax=axes[0, 1], label="correlation [1]")
+    else:
+        plots.programmed_error(axes[0, 1], profile)
     yield Picture("profile", figure, f"Basis of the conductance: {profile.basis['conductance']}. σ is absolute.")
-
-    figure, axes = _figure(1, 2, 10.5, 3.4)
-    plots.programmed_error(axes[0, 0], profile)
-    plots.histories(axes[0, 1], profile, float(profile.tables.target_S[middle]), rng)
-    words = (
-        f"As programmed (basis: {profile.basis['programmed']}), and cells drawn from the profile, three picked out "
-        f"(basis of the histories: {profile.basis['history']})."
-    )
-    yield Picture("profile", figure, words)
+    if several and profile.tables.temperature_K.size > 1:
+        figure, axes = _figure(1, 2, 10.5, 3.8)
+        plots.over_temperature(
+            axes[0, 0], profile, profile.tables.mean_S - profile.tables.target_S[:, None], "mean shift"
+        )
+        plots.over_temperature(axes[0, 1], profile, profile.tables.sigma_S, "σ")
+        words = "By temperature, at the last time of the profile; the law follows Arrhenius between the temperatures."
+        yield Picture("profile", figure, words)
+    if several:
+        figure, axes = _figure(1, 2, 10.5, 3.4)
+        plots.programmed_error(axes[0, 0], profile)
+        plots.histories(axes[0, 1], profile, float(profile.tables.target_S[middle]), rng)
+        words = (
+            f"As programmed (basis: {profile.basis['programmed']}), and cells drawn from the profile, three picked out "
+            f"(basis of the histories: {profile.basis['history']})."
+        )
+        yield Picture("profile", figure, words)
 
     drawn = [plots.drift_log_log, plots.drift_exponents] if profile.drift else []
     drawn += [plots.read_noise] if profile.read_noise_S is not None else []
@@ -210,15 +238,47 @@ def parameter_tables(contents: StudyContents) -> Iterator[dict[str, Any]]:
 
 def left_out_verdict(fit: FitSummary) -> str:
     """Say in words how the law meets the data left out: shares inside intervals, and distances within their limit."""
-    shares = ", ".join(f"{100 * share:.1f} %" for share in fit.coverage[-1])
-    judged = fit.ratio[np.isfinite(fit.ratio)]
+    shares = ", ".join(f"{100 * share:.1f} %" for share in fit.coverage)
     distances = (
-        f" The Wasserstein distance is within its limit in {np.mean(judged <= 1):.0%} of the {judged.size} groups of "
-        "level and time; a perfect law reaches 95 %."
-        if judged.size
+        f" The Wasserstein distance is within its limit in {fit.within:.0%} of the {fit.groups} groups of level and "
+        "condition; a perfect law reaches 95 %."
+        if fit.groups
         else " There are too few cells a level to judge distances."
     )
     return f"Its 50, 90 and 99 % intervals cover {shares} of the reads left out.{distances}"
+
+
+_SHARES = ("sigma_error", "coverage_0.9", "sign_right", "interval_of_sigma")
+"""Columns of a fit's tables that are shares."""
+
+
+def column_name(name: str) -> str:
+    """Return the heading of a column of a fit's table, with its unit.
+
+    >>> column_name("mean_error_S"), column_name("coverage_0.9"), column_name("levels")
+    ('mean error [µS]', 'coverage 0.9 [%]', 'levels')
+    """
+    if name in _SHARES:
+        return f"{name.replace('_', ' ')} [%]".replace("sigma", "σ")
+    stem, _, unit = name.rpartition("_")
+    if unit in ("S", "s"):
+        return f"{stem.replace('_', ' ')} [{'µS' if unit == 'S' else 's'}]".replace("sigma", "σ")
+    return name.replace("_", " ")
+
+
+def cell(name: str, value: Any) -> str:
+    """Return a value of a fit's table as people read it: S as µS, shares as per cent; nothing for NaN.
+
+    >>> cell("mean_error_S", 1.5e-6), cell("sigma_error", -0.05), cell("levels", "0-3")
+    ('1.5', '-5.0', '0-3')
+    """
+    if isinstance(value, str | int):
+        return str(value)
+    if not np.isfinite(value):
+        return ""
+    if name in _SHARES:
+        return f"{100 * value:.1f}"
+    return f"{1e6 * value:.3g}" if name.endswith("_S") else f"{value:.4g}"
 
 
 def _digits(value: float) -> str:

@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from nvmphys.population import CellLaw, draw_cells
 from nvmphys.profile import VariationProfile
-from nvmphys.report.contents import FINE_SCORES, SCORES, ArraySummary, FitSummary
+from nvmphys.report.contents import FINE_SCORES, SCORES, ArraySummary, FitSummary, RelaxationSummary
 
 Array = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ MARKERS = "osv^D<>"
 CANDIDATE_STYLES = ("-", ":", "--", "-.")
 
 
-def changes_on_probit(ax: Axes, fit: FitSummary, level: int) -> Axes:
+def changes_on_probit(ax: Axes, fit: RelaxationSummary, level: int) -> Axes:
     """Measured quantiles of the change at one level under the law, against the normal score."""
     for k, time in enumerate(fit.time_s):
         colour = COLOURS[k % len(COLOURS)]
@@ -47,7 +47,7 @@ def changes_on_probit(ax: Axes, fit: FitSummary, level: int) -> Axes:
     return ax
 
 
-def residuals(ax: Axes, fit: FitSummary, index: int, name: str) -> Axes:
+def residuals(ax: Axes, fit: RelaxationSummary, index: int, name: str) -> Axes:
     """Measured less fitted quantile against level; in the bands lie 90 % of the samples of the law itself."""
     for k, time in enumerate(fit.time_s):
         gap = (fit.measured_S[:, k, index] - fit.fitted_S[:, k, index]) * MICRO
@@ -82,12 +82,11 @@ def conductance_over_time(
     return ax
 
 
-def left_out_over_time(ax: Axes, fit: FitSummary, row: int) -> Axes:
+def measured_over_time(ax: Axes, fit: RelaxationSummary, row: int) -> Axes:
     """Quantiles of measured cells (1/2, 1/4–3/4, 5–95, 0.5–99.5 %) and the candidate laws beyond them."""
-    what = "left-out cells" if fit.left_out_what else "cells fitted to (none were left out)"
     for index in (0, 2, 4, 6, 8, 10, 12):
-        label = what if index == 0 else None
-        ax.plot(fit.time_s, fit.left_out_S[row, :, index] * MICRO, "k.", ms=4, label=label)
+        label = fit.shown if index == 0 else None
+        ax.plot(fit.time_s, fit.shown_S[row, :, index] * MICRO, "k.", ms=4, label=label)
     names = ("σ² linear in ln t", "σ held", "σ linear in ln t", "power law")
     low, high = ax.get_ylim()
     for law, name in enumerate(names):
@@ -98,11 +97,11 @@ def left_out_over_time(ax: Axes, fit: FitSummary, row: int) -> Axes:
                 fit.beyond_s, fit.candidates_S[law, row, :, side] * MICRO, style, color=COLOURS[4], lw=0.9, label=label
             )
     ax.set_ylim(low, high + 0.15 * (high - low))
-    ax.set_title(f"{ax.get_title()}, {int(fit.left_out_count[row]):,} cells", fontsize=9)
+    ax.set_title(f"{ax.get_title()}, {int(fit.shown_count[row]):,} cells", fontsize=9)
     return ax
 
 
-def sigma_over_target(ax: Axes, profile: VariationProfile, fit: FitSummary | None) -> Axes:
+def sigma_over_target(ax: Axes, profile: VariationProfile, fit: RelaxationSummary | None) -> Axes:
     """σ of the conductance (absolute) against the target, a line per time; markers are measured."""
     tables = profile.tables
     marked = profile.validity.get("extrapolated", [False] * tables.time_s.size)
@@ -116,6 +115,14 @@ def sigma_over_target(ax: Axes, profile: VariationProfile, fit: FitSummary | Non
             color=COLOURS[k % len(COLOURS)],
             label=label,
         )
+    if profile.sigma_range_S is not None:
+        for k in np.flatnonzero(np.isfinite(profile.sigma_range_S[0, 0])).tolist():
+            low, high = profile.sigma_range_S[:, :, k] * MICRO
+            what = "only a limit is published" if profile.basis["programmed"] == "bound" else "published fits disagree"
+            label = f"{tables.time_s[k]:g} s: {what}"
+            ax.fill_between(
+                tables.target_S * MICRO, low, high, color=COLOURS[k % len(COLOURS)], alpha=0.2, lw=0, label=label
+            )
     if fit is not None:
         for k, time in enumerate(fit.time_s):
             match = np.flatnonzero(np.isclose(tables.time_s, time, rtol=0.2))
@@ -133,6 +140,40 @@ def sigma_over_target(ax: Axes, profile: VariationProfile, fit: FitSummary | Non
     ax.set(xlabel="target conductance [µS]", ylabel="σ, absolute [µS]", ylim=(0, 1.5 * top))
     ax.set_title("σ of conductance against target" + (", measured as markers" if fit is not None else ""), fontsize=9)
     ax.legend(fontsize=7, ncols=2, loc="upper left")
+    ax.grid(alpha=0.25)
+    return ax
+
+
+def fitted_points(ax: Axes, fit: FitSummary, statistic: str) -> Axes:
+    """One statistic against level: measured with 90 % intervals as points, fitted as lines, a colour per series."""
+    chosen = np.array(fit.statistic) == statistic
+    series = np.array(fit.series)
+    for k, name in enumerate(dict.fromkeys(series[chosen])):
+        mine = np.flatnonzero(chosen & (series == name))
+        mine = mine[np.argsort(fit.level_S[mine])]
+        colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
+        level, error = fit.level_S[mine] * MICRO, fit.error_S[mine] * MICRO
+        points = {"fmt": marker, "ms": 3, "lw": 0.8, "mfc": "none", "color": colour}
+        ax.errorbar(level, fit.measured_S[mine] * MICRO, error, **points)  # type: ignore[arg-type]
+        ax.plot(level, fit.fitted_S[mine] * MICRO, "-", lw=1.2, color=colour, label=name)
+    ax.axhline(0, color="0.6", lw=0.6)
+    ax.set(xlabel="level [µS]", ylabel=f"{statistic} [µS]")
+    ax.set_title(f"{statistic}: measured (90 %) and fitted", fontsize=9)
+    ax.legend(fontsize=7)
+    ax.grid(alpha=0.25)
+    return ax
+
+
+def over_temperature(ax: Axes, profile: VariationProfile, table: Array, name: str) -> Axes:
+    """One statistic (temperature, target, time) at the last time against the target, a line per temperature."""
+    tables = profile.tables
+    for k, heat in enumerate(tables.temperature_K):
+        label = f"{heat - 273.15:.0f} °C"
+        ax.plot(tables.target_S * MICRO, table[k, :, -1] * MICRO, color=COLOURS[k % len(COLOURS)], label=label)
+    ax.axhline(0, color="0.6", lw=0.6)
+    ax.set(xlabel="target conductance [µS]", ylabel=f"{name} [µS]")
+    ax.set_title(f"{name} at {tables.time_s[-1]:g} s, by temperature", fontsize=9)
+    ax.legend(fontsize=7)
     ax.grid(alpha=0.25)
     return ax
 
@@ -157,7 +198,7 @@ def pit_histogram(ax: Axes, pit: Array, cells: int, bins: int = 20) -> Axes:
     return ax
 
 
-def distance_map(ax: Axes, fit: FitSummary) -> AxesImage:
+def distance_map(ax: Axes, fit: RelaxationSummary) -> AxesImage:
     """Wasserstein distance over its limit, level × time; above 1 the law and the left-out cells differ."""
     judged = np.isfinite(fit.ratio).any(axis=1)
     image = ax.imshow(fit.ratio[judged].T, aspect="auto", cmap="RdBu_r", vmin=0, vmax=2, origin="lower")

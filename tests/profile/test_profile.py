@@ -100,7 +100,7 @@ def test_populations_that_stray_are_sampled_at_their_share():
         ({"targets": 1e-3, "times": 1.0}, "target conductance must lie within"),
         ({"targets": 1e-5, "times": 1e9}, "pass extrapolate=True"),
         ({"targets": 1e-5, "times": 1e-9}, "nothing is known of earlier times"),
-        ({"targets": 1e-5, "times": 3600.0, "temperature": 400.0}, "temperature must be one of"),
+        ({"targets": 1e-5, "times": 3600.0, "temperature": 400.0}, "temperature must be 300 K"),
     ],
 )
 def test_sampling_refuses_what_the_tables_do_not_cover(case, arguments, words):

@@ -14,12 +14,12 @@ from nvmphys.errors import BadInput
 from nvmphys.exporters import export
 from nvmphys.fit.result import versions
 from nvmphys.records import Measurement, Source
-from nvmphys.report import StudyContents, plots, render_folder, summarise_array, summarise_fit, write_report
+from nvmphys.report import StudyContents, plots, render_folder, summarise_array, summarise_fit, summarise_relaxation, write_report
 from nvmphys.report.contents import PROBABILITIES, load_contents
 from nvmphys.report.html import pictures
 
 
-def contents(card, fit, folder, backend="nodal"):
+def contents(card, fit, relaxation, folder, backend="nodal"):
     law, rng = nv.law_of(card), np.random.default_rng(1)
     targets = np.linspace(*law.level_range_S, 6)
     profile = nv.build_profile(card, targets, [law.time_range_s[0] * 3, law.time_range_s[1]], rng=rng)
@@ -32,20 +32,20 @@ def contents(card, fit, folder, backend="nodal"):
     nv.save_profile(profile, folder / "profile.h5")
     rows = export(profile, "csv", folder / "export").as_dicts()
     return StudyContents(
-        "A <b>study</b>", "seed = 1 # <script>", card, profile, fit, array, {"csv": rows}, 1.0, versions()
+        "A <b>study</b>", "seed = 1 # <script>", card, profile, fit, relaxation, array, {"csv": rows}, 1.0, versions()
     )
 
 
 @pytest.fixture(scope="module")
 def fitted():
     result = nv.fit(nv.load_source("rram_1t1r_relaxation_c"), "relaxation", seed=1, bootstrap=0)
-    return result.card("mine"), summarise_fit(result, result.cells)
+    return result.card("mine"), summarise_fit(result), summarise_relaxation(result)
 
 
 @pytest.fixture(params=["fitted", "published"])
 def case(request, fitted, tmp_path):
-    card, fit = fitted if request.param == "fitted" else (nv.load_card("pcm_90nm"), None)
-    return contents(card, fit, tmp_path), tmp_path
+    card, fit, relaxation = fitted if request.param == "fitted" else (nv.load_card("pcm_90nm"), None, None)
+    return contents(card, fit, relaxation, tmp_path), tmp_path
 
 
 def test_every_section_assumption_and_unknown_is_in_the_page(case):
@@ -128,7 +128,7 @@ def raw_cells(n, times, low=2, high=38):
 def refitted(made, measurements, **options):
     """Put another fit into the contents."""
     result = nv.fit(measurements, "relaxation", seed=1, bootstrap=0, **options)
-    return replace(made, card=result.card("other"), fit=summarise_fit(result, result.cells))
+    return replace(made, card=result.card("other"), fit=summarise_fit(result), relaxation=summarise_relaxation(result))
 
 
 @pytest.mark.parametrize(
@@ -152,10 +152,10 @@ def test_data_fitted_to_is_never_called_left_out(fitted, tmp_path):
 
 
 def test_no_quantile_is_drawn_beyond_the_outermost_cell(fitted, tmp_path):
-    fit = refitted(contents(*fitted, tmp_path), raw_cells(400, (0.01, 1, 100))).fit
-    beyond = np.minimum(PROBABILITIES, 1 - PROBABILITIES) * fit.left_out_count[:, None] < 1
+    fit = refitted(contents(*fitted, tmp_path), raw_cells(400, (0.01, 1, 100))).relaxation
+    beyond = np.minimum(PROBABILITIES, 1 - PROBABILITIES) * fit.shown_count[:, None] < 1
     assert beyond.any()
-    assert np.isnan(fit.left_out_S.transpose(0, 2, 1)[beyond]).all()
+    assert np.isnan(fit.shown_S.transpose(0, 2, 1)[beyond]).all()
 
 
 def test_where_the_data_comes_from_and_under_which_conditions_is_said(fitted, tmp_path):
