@@ -8,11 +8,12 @@ from nvmphys.cards import list_cards, load_card, save_card
 from nvmphys.crossbar import Crossbar, Solution, Validation, matvec_error, validate
 from nvmphys.fit import FitResult, fit
 from nvmphys.measurement import list_sources, load_source, load_table, read
+from nvmphys.measurement.pund import switched_polarization
 from nvmphys.population import draw_cells, law_of
 from nvmphys.population.read_noise import read_cells
 from nvmphys.profile import VariationProfile, build_profile, load_profile, save_profile
 from nvmphys.records import Basis, Measurement, ModelCard, Source
-from nvmphys.technologies import technologies
+from nvmphys.technologies import load_technologies
 
 __all__ = [
     "Basis",
@@ -34,11 +35,12 @@ __all__ = [
     "load_profile",
     "load_source",
     "load_table",
+    "load_technologies",
     "matvec_error",
     "read",
     "read_cells",
     "save_card",
     "save_profile",
-    "technologies",
+    "switched_polarization",
     "validate",
 ]

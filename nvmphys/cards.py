@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -46,9 +47,11 @@ class _CardFile(BaseModel):
             if name not in self.units or name not in self.basis:
                 raise ValueError(f"value {name!r} needs an entry in [units] and in [basis]")
             try:
-                array = np.asarray(value, dtype=float)
-            except (TypeError, ValueError):
-                raise ValueError(f"value {name!r} must be a number or a regular list of numbers") from None
+                array = np.asarray(value)
+            except (TypeError, ValueError):  # rows of different lengths
+                array = np.empty(0, dtype=object)
+            if array.dtype.kind not in "fiu":
+                raise ValueError(f"value {name!r} must be a number or a regular list of numbers")
             if np.isnan(array).any():
                 raise ValueError(f"value {name!r} must not hold NaN")
         return self
@@ -78,7 +81,7 @@ def load_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
             raise unknown_name("card", str(name_or_path), list_cards())
         path = shipped("models") / f"{name_or_path}.toml"
     content = checked(_CardFile, read_toml(path), str(path))
-    fields = content.model_dump(exclude={"schema_version", "calibrated"})
+    fields = {field.name: getattr(content, field.name) for field in dataclasses.fields(ModelCard)}
     fields["assumptions"], fields["unknown"] = tuple(content.assumptions), tuple(content.unknown)
     return ModelCard(**fields)
 

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from nvmphys.fit import fittable
 from nvmphys.fit.result import versions
 from nvmphys.measurement import inspect as inspection
 from nvmphys.population import models as conductance_models
-from nvmphys.report import cell, column_name, render_folder
+from nvmphys.report import cell, column_name, render_folder, write_comparison
 from nvmphys.technologies import technology_matrix
 
 app = typer.Typer(
@@ -110,14 +111,23 @@ def run(
 def inspect(
     file: Annotated[Path, typer.Argument(help="A measurement file.")],
     columns: Annotated[Path | None, typer.Option(help="Column map, a TOML file.")] = None,
+    area: Annotated[float | None, typer.Option(help="Area of the capacitor [m^2]: gives the result of a PUND.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what was understood of a file, and what was left out and why: nvmphys inspect data.csv."""
-    description = inspection.describe(nv.read(file, columns), file)
+    measurements = nv.read(file, columns)
+    description = inspection.describe(measurements, file)
+    results = (
+        [] if area is None else [nv.switched_polarization(m, area) for m in measurements if m.experiment == "pund"]
+    )
     if as_json:
-        print(json.dumps(description, indent=2))
-    else:
-        _out.print(inspection.render(description))
+        print(json.dumps(description | ({"pund": [asdict(result) for result in results]} if results else {}), indent=2))
+        return
+    _out.print(inspection.render(description))
+    for result in results:
+        print(f"PUND: {result.sentence}")
+    if area is None and any(m.experiment == "pund" for m in measurements):
+        _say("PUND: give --area [m^2] to get the switched polarization")
 
 
 @app.command()
@@ -344,9 +354,24 @@ def export_profile(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="The folder of an earlier run.")]) -> None:
-    """Write the report of an earlier run again: nvmphys report results/demo_rram."""
-    print(render_folder(folder))
+def report(
+    what: Annotated[list[str], typer.Argument(help="The folder of an earlier run; with --compare, cards.")],
+    side_by_side: Annotated[bool, typer.Option("--compare", help="Put cards side by side in one page.")] = False,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The page of --compare.")] = Path("compare.html"),
+    seed: Seed = 0,
+) -> None:
+    """Write the report of an earlier run again, or put cards side by side.
+
+    nvmphys report results/demo_rram
+
+    nvmphys report --compare rram_wan_2022 pcm_90nm fefet_hzo -o compare.html
+    """
+    if side_by_side:
+        print(write_comparison(what, out, seed))
+        return
+    if len(what) > 1:
+        raise BadInput(f"report takes one folder (got {len(what)}): to put cards side by side give --compare")
+    print(render_folder(what[0]))
 
 
 @app.command()
@@ -383,7 +408,9 @@ def list_things(
     """List what nvmphys knows: nvmphys list cards."""
     listing: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "sources": lambda: [_source_line(source) for source in nv.list_sources()],
-        "technologies": technology_matrix,
+        "technologies": lambda: [
+            {str(k): v for k, v in r.items()} for r in nv.load_technologies().fillna("").to_dict("records")
+        ],
         "cards": lambda: [_card_line(name) for name in nv.list_cards()],
         "models": lambda: [{"model": n, "fitted": n in fittable()} for n in conductance_models()],
         "consumers": lambda: [{"consumer": name} for name in consumers()],
@@ -394,7 +421,19 @@ def list_things(
     if as_json:
         print(json.dumps(rows))
         return
+    if what == "technologies":
+        for technology, facts in technology_matrix().items():
+            _out.print(_technology_table(technology, facts))
+        return
     _out.print(_as_table(rows))
+
+
+def _technology_table(technology: str, facts: Mapping[str, Sequence[str]]) -> Table:
+    """Lay out what is known of one technology, a property a row."""
+    table = Table("property", "known (device, source)", title=technology, title_justify="left", show_lines=True)
+    for name, known in facts.items():
+        table.add_row(name.replace("_", " "), "\n".join(known) or "nothing verified is known")
+    return table
 
 
 def _as_table(rows: Sequence[Mapping[Any, Any]]) -> Table:

@@ -59,7 +59,7 @@ class Fact(BaseModel):
     unit: str
     text: str
     device: str = Field(min_length=1)
-    basis: Literal["published", "measured", "bound", "assumed"]
+    basis: Literal["published", "measured", "bound"]
     citation: str = Field(min_length=1)
     doi: str = Field(pattern=r"^(10\..+/.+)?$")
     locator: str = Field(min_length=1)
@@ -121,7 +121,7 @@ def _shipped_facts() -> list[Fact]:
     return read_facts(path)
 
 
-def technologies() -> pd.DataFrame:
+def load_technologies() -> pd.DataFrame:
     """Return the shipped table of technologies, one fact a row.
 
     Returns
@@ -138,7 +138,7 @@ def technologies() -> pd.DataFrame:
 
     Examples
     --------
-    >>> facts = technologies()
+    >>> facts = load_technologies()
     >>> states = facts[(facts["technology"] == "FeFET") & (facts["property"] == "levels")]
     >>> int(states["value_low"].iloc[0]), states["citation"].iloc[0]
     (32, 'Jerry et al., IEDM 2017')
@@ -147,32 +147,28 @@ def technologies() -> pd.DataFrame:
     return facts.astype({"value_low": float, "value_high": float})
 
 
-def technology_matrix() -> list[dict[str, str]]:
-    """Return one row a technology with one column a property, for people to read; "" where nothing was verified.
+def technology_matrix() -> dict[str, dict[str, list[str]]]:
+    """Return what is known of each technology, by property, for people to read; no fact where nothing was verified.
 
     Examples
     --------
-    >>> fefet = next(row for row in technology_matrix() if row["technology"] == "FeFET")
-    >>> fefet["on_off_ratio"].split("; ")[0]
+    >>> technology_matrix()["FeFET"]["on_off_ratio"][0]
     '45 (HZO 10 nm on SiO2 0.8 nm, Jerry 2017)'
     """
     facts = _shipped_facts()
-    return [
-        {
-            "technology": technology,
-            **{
-                name: "; ".join(_cell(fact) for fact in facts if (fact.technology, fact.property) == (technology, name))
-                for name in PROPERTIES
-            },
+    return {
+        technology: {
+            name: [_cell(fact) for fact in facts if (fact.technology, fact.property) == (technology, name)]
+            for name in PROPERTIES
         }
         for technology in TECHNOLOGIES
-    ]
+    }
 
 
 def _cell(fact: Fact) -> str:
     """Write a fact in one line; a basis other than the published word is told."""
     value = " ".join(part for part in (_range(fact), fact.text) if part)
-    basis = [fact.basis] if fact.basis in ("measured", "assumed") else []
+    basis = [fact.basis] if fact.basis == "measured" else []
     return f"{value} ({', '.join([fact.device, *basis, _short(fact.citation)])})"
 
 

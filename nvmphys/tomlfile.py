@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,9 @@ from nvmphys.errors import BadInput, unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
 
+MAX_DEPTH = 32
+"""Deepest nesting of tables and arrays that is read."""
+
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a TOML file.
@@ -22,15 +26,38 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     BadInput
-        "cannot be read", or "is not valid TOML" with the line and column.
+        "cannot be read", "is not valid TOML" with the line and column, or "is nested more than 32 levels deep".
     """
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            content = tomllib.load(file)
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise BadInput(f"{path}: is not valid TOML: {error}") from error
+    level: list[Any] = [content]
+    for _ in range(MAX_DEPTH):
+        level = [entry for item in level for entry in _entries(item) if isinstance(entry, dict | list)]
+    if level:
+        raise BadInput(f"{path}: is nested more than {MAX_DEPTH} levels deep: nothing that nvmphys reads is")
+    return content
+
+
+def _entries(item: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return item.values() if isinstance(item, dict) else item
+
+
+def shown(value: object) -> str:
+    """Write a value that was given as a message shows it, in at most 80 characters.
+
+    >>> shown(-1.5), shown("x"), len(shown([0.1] * 10**6))
+    ("'-1.5'", "'x'", 38)
+    """
+    try:
+        words = reprlib.repr(value) if isinstance(value, dict | list) else str(value)
+    except ValueError:  # an integer of thousands of digits
+        words = "a number too long to be written"
+    return repr(words[:80])
 
 
 def checked(model: type[Model], data: object, where: str) -> Model:
@@ -48,11 +75,11 @@ def checked(model: type[Model], data: object, where: str) -> Model:
     fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     key = str(fault["loc"][0]) if fault["loc"] else ""
     if fault["type"] == "extra_forbidden":
-        raise unknown_name(f"key in {where}", key, model.model_fields)
+        raise unknown_name(f"key in {where}", key[:80], model.model_fields)
     reason = fault.get("ctx", {}).get("error", fault["msg"])
     if isinstance(reason, BadInput):
         raise reason
-    value = "" if fault["type"] == "missing" else f" (got {str(fault['input'])[:80]!r})"
+    value = "" if fault["type"] == "missing" else f" (got {shown(fault['input'])})"
     raise BadInput(f"{where}: {key + ': ' if key else ''}{reason}{value}")
 
 

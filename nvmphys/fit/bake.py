@@ -355,7 +355,9 @@ def _result(
         else len(max(bakes.values(), key=len))
     )
     width = f"±{law.window_S[0] * 1e6:.3g} µS"
-    count = {2: "two", 3: "three"}.get(len(bakes), str(len(bakes)))
+    saturation = "saturation: two temperatures cannot tell an Arrhenius law from one that levels off"
+    if len(bakes) > 2:
+        saturation += f", and a test at the hottest of {len(bakes)} hardly does"
     return FitResult(
         model=NAME,
         law=law,
@@ -384,7 +386,7 @@ def _result(
             "energies are effective: one for the centre of all levels, and for the spread one that is linear in √G",
         ),
         unknown=(
-            f"saturation: {count} temperatures do not tell an Arrhenius law from one that levels off",
+            saturation,
             "time dependence: each cell was read once after each bake",
             "temperatures below the coldest bake and above the hottest, operation at room temperature among them",
             "read noise apart from the change",

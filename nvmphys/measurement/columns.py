@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
+import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from nvmphys.errors import BadInput, unknown_name
 from nvmphys.measurement.units import DIMENSIONS, SI_UNITS, Unit, may_name, understand, unit
 from nvmphys.records import EXPERIMENTS
-from nvmphys.tomlfile import checked, read_toml
+from nvmphys.tomlfile import checked, read_toml, shown
 
 Columns = Mapping[str, Any] | str | os.PathLike[str] | None
 """A column map as a caller gives it: a mapping, the path of a TOML file, or nothing."""
@@ -87,10 +88,13 @@ class ColumnMap(BaseModel):
             _check_name(name)
             if name == "experiment":
                 raise ValueError('the experiment is a key of its own: experiment = "retention"')
-            finite = isinstance(value, int | float) and math.isfinite(value)
-            if not finite and (DIMENSIONS[name] or name == "cycle"):
-                raise ValueError(f"{name} must be a finite number in SI units (got {value!r})")
-        return constants
+            if isinstance(value, str) and not DIMENSIONS[name] and name != "cycle":
+                continue
+            if isinstance(value, str) or not abs(value) <= sys.float_info.max:
+                raise ValueError(f"{name} must be a finite number in SI units (got {shown(value)})")
+            if not DIMENSIONS[name] and not abs(value) < 2**53:
+                raise ValueError(f"{name} must be a number below 2^53, or text (got {shown(value)})")
+        return {name: float(v) if isinstance(v, int) and abs(v) >= 2**53 else v for name, v in constants.items()}
 
     @model_validator(mode="after")
     def _said_once(self) -> ColumnMap:
@@ -208,14 +212,14 @@ def pick_by_header(header: Sequence[str]) -> tuple[list[Pick], list[str]]:
     (['device_id', 'time_s', 'conductance_S'], ["left out: 'operator' (its name is not known)"])
     """
     headings = [understand(cell) for cell in header]
+    times_named = Counter(heading.column for heading in headings)
     picks = []
     left_out: dict[str, list[str]] = {}
     for place, heading in enumerate(headings):
-        same = [repr(other.header) for other in headings if heading.column and other.column == heading.column]
         if not heading.column:
             label = repr(heading.header) if heading.header else f"column {place + 1}"
             left_out.setdefault(heading.reason if heading.header else "no name", []).append(label)
-        elif len(same) > 1:
+        elif times_named[heading.column] > 1:
             left_out.setdefault(f"both would be {heading.column}", []).append(repr(heading.header))
         else:
             in_unit = f" [{heading.unit.symbol}]" if heading.unit else ""

@@ -136,7 +136,7 @@ def _parts(
     if "experiment" in table:
         for name, part in table.groupby("experiment", sort=False, dropna=False):
             if name not in EXPERIMENTS:
-                error = unknown_name("experiment", str(name), EXPERIMENTS)
+                error = unknown_name("experiment", text.short(str(name)), EXPERIMENTS)
                 raise BadInput(f"{path}: {where(part.index)}: {error}")
             yield str(name), part.drop(columns="experiment"), "column of the file"
         return
@@ -165,8 +165,8 @@ def tidy(experiment: str, table: pd.DataFrame, keys: pd.Series, source: Source) 
         needed = tuple(dict.fromkeys((*(name for name in needed if name != "conductance_S"), *origin)))
         notes.append(f"conductance_S = {'1 / resistance_ohm' if len(origin) == 1 else 'current_A / voltage_V'}")
     table, exclusions, kept = screen(table, needed, origin, experiment, keys)
-    whole = [name for name in ("device_id", "level", "cycle") if name in table and is_float_dtype(table[name])]
-    table = table.astype({name: np.int64 for name in whole if table[name].notna().all()})
+    labels = [name for name in ("device_id", "level", "cycle") if name in table and is_float_dtype(table[name])]
+    table = table.astype({name: np.int64 for name in labels if (table[name] % 1 == 0).all()})
     table = table[[name for name in TIDY_UNITS if name in table]].reset_index(drop=True)
     return Measurement(experiment, table, source, (*notes, *kept), tuple(exclusions))
 

@@ -42,7 +42,6 @@ _KEPT = re.compile(
 _MAX_VALUES = 200
 _MAX_COLUMNS = 64
 _CHUNK = 2**14
-_SHOWN = 80
 _PUND = re.compile(r"(?<![a-z])pund(?![a-z])", re.IGNORECASE)
 
 
@@ -232,11 +231,12 @@ class _Record:
     def note(self, keyword: str, rest: str) -> None:
         """Take in a line of settings."""
         if keyword == "SetupTitle":
-            self.title = _short(rest.strip())
+            self.title = text.short(rest.strip())
         elif keyword in _TESTS:
-            self.test = f"{keyword} {_short(rest.partition(',')[0].strip())}"
+            self.test = f"{keyword} {text.short(rest.partition(',')[0].strip())}"
         elif keyword in _DIMENSIONS:
-            self.sizes[keyword] = max((int(cell) for cell in rest.split(",") if _is_count(cell)), default=0)
+            sizes = rest.split(",", _MAX_VALUES)
+            self.sizes[keyword] = max((int(cell) for cell in sizes if _is_count(cell)), default=0)
         elif keyword in _SETTINGS:
             name, *values = (cell.strip() for cell in rest.split(",", _MAX_VALUES))
             if _KEPT.fullmatch(name):
@@ -244,7 +244,7 @@ class _Record:
 
     def setting(self, name: str) -> str:
         """Return a setting as written; "" where it is not given."""
-        return ", ".join(value for value in self.settings.get(name, ()) if value)[:_SHOWN]
+        return ", ".join(value for value in self.settings.get(name, ()) if value)[: text.SHOWN]
 
     def mode(self, number: str) -> str:
         """Return the operation mode of a WGFMU channel, such as "Fast IV Imeas"."""
@@ -265,10 +265,6 @@ class _Record:
         """Drop the values, to save memory, and return the record."""
         self.rows = _Rows(lines=self.rows.lines, left_out=self.rows.left_out)
         return self
-
-
-def _short(words: str) -> str:
-    return words if len(words) <= _SHOWN else words[:_SHOWN] + "…"
 
 
 def _is_count(cell: str) -> bool:
@@ -320,7 +316,7 @@ def _next(path: Path, record: _Record, number: int, keyword: str) -> _Record:
 
 def _take_names(record: _Record, cells: Sequence[str], wanted: ColumnMap) -> None:
     """Understand the names of a record and choose the columns to gather: those of the map, else the known ones."""
-    names = tuple(cell.strip()[:_SHOWN] for cell in cells)
+    names = tuple(cell.strip()[: text.SHOWN] for cell in cells)
     found: list[_Column | str]
     if wanted.columns:
         found = ["not in the column map"] * len(names)

@@ -69,9 +69,9 @@ def splitter(separator: str) -> Callable[[str], Row]:
         return lambda line: line.split(None, MAX_COLUMNS)
 
     def split(line: str) -> Row:
-        if '"' in line:
+        if '"' in line and line.count(separator) <= MAX_COLUMNS:  # csv would hold every cell of a longer one
             try:
-                return next(csv.reader([line], delimiter=separator, skipinitialspace=True))[: MAX_COLUMNS + 1]
+                return next(csv.reader([line], delimiter=separator, skipinitialspace=True))
             except (csv.Error, StopIteration):
                 pass
         return line.split(separator, MAX_COLUMNS)
@@ -169,12 +169,8 @@ def find_layout(path: str | os.PathLike[str], wanted: ColumnMap) -> Layout:
             f"{path}: the column map says header = true, but no line before line {numbers[first]} has {width} names: "
             "write header = false and give column numbers"
         )
-    encoding = text.encoding(text.first_bytes(path))
-    return Layout(separator, decimal, width, numbers[first], names, header_line, _short(content[first][1]), encoding)
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= 80 else line[:80] + "…"
+    encoding, preview = text.encoding(text.first_bytes(path)), text.short(content[first][1])
+    return Layout(separator, decimal, width, numbers[first], names, header_line, preview, encoding)
 
 
 def _fits(row: Row, width: int) -> bool:

@@ -158,7 +158,7 @@ def _label_values(labels: Sequence[str], decimal: str) -> np.ndarray:
     """Return labels as whole numbers where all are such, else as they stand; NaN or None where there is none."""
     missing = [label.lower() in NO_VALUE for label in labels]
     numbers = to_numbers(labels, decimal)
-    whole = (np.abs(numbers) < 2**53) & (numbers % 1 == 0)
+    whole = (np.abs(numbers) < 2**53) & (np.trunc(numbers) == numbers)
     if all(missing) or not all(whole | missing) or any(map(_LEADING_ZERO.match, labels)):
         return np.array([None if none else label for label, none in zip(labels, missing, strict=True)], dtype=object)
-    return numbers if any(missing) else numbers.astype(np.int64)
+    return np.where(missing, np.nan, numbers) if any(missing) else numbers.astype(np.int64)

@@ -74,7 +74,8 @@ def _faults(
         if name in table:
             yield f"{name} <= 0", table[name] <= 0
     if "cycle" in table:
-        yield "cycle is not a whole number", table["cycle"].notna() & (table["cycle"] % 1 != 0)
+        whole = (table["cycle"] % 1 == 0) & (table["cycle"].abs() < 2**53)  # beyond, floats cannot tell
+        yield "cycle is not a whole number", table["cycle"].notna() & ~whole
 
 
 def screen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +95,10 @@ def read(path: str | os.PathLike[str], columns: Columns = None) -> list[Measurem
     layout = find_layout(path, wanted)
     if layout.header is None:
         raise BadInput(f"{path}: a summary needs a header such as level,time_s,count,mean_S,sigma_S")
-    picks, notes = _pick(path, layout.header, wanted.constants)
+    try:
+        picks, notes = _pick(layout.header, wanted.constants)
+    except BadInput as error:
+        raise BadInput(f"{path}: line {layout.header_line}, {error}") from error
     rows = load_rows(path, layout, picks)
     table = _plain(rows.table, layout.decimal).assign(**wanted.constants)
     if "quantity" not in table:
@@ -115,7 +119,7 @@ def read(path: str | os.PathLike[str], columns: Columns = None) -> list[Measurem
     return [Measurement(wanted.experiment or "retention", table, source, understood, exclusions)]
 
 
-def _pick(path: Path, header: Sequence[str], constants: Mapping[str, object]) -> tuple[list[Pick], list[str]]:
+def _pick(header: Sequence[str], constants: Mapping[str, object]) -> tuple[list[Pick], list[str]]:
     """Choose the columns by their header; one that is not of a summary stays under its own name. Say so."""
     picks: list[Pick] = []
     others = []
@@ -137,31 +141,31 @@ def _pick(path: Path, header: Sequence[str], constants: Mapping[str, object]) ->
     notes += [f"kept as they are: {listed(others)}"] if others else []
     notes += [f"{name} = {value} on every row (column map)" for name, value in constants.items()]
     names = [pick.column for pick in picks] + list(constants)
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
+    twice, times = Counter(names).most_common(1)[0]
+    if times > 1:
         both = [repr(header[pick.place]) for pick in picks if pick.column == twice]
         both += ["a constant of the column map"] if twice in constants else []
-        raise BadInput(f"{path}: {' and '.join(both)} are both {twice}: rename or remove one")
+        raise BadInput(f"{' and '.join(both[:2])} are both {twice}: rename or remove one")
     for name, why in NEEDED.items():
         if name not in names:
             seen = f"; not understood: {listed(others)}" if others else ""
-            raise BadInput(f"{path}: a summary needs {name}{why}. Add the column, its unit in the header{seen}")
+            raise BadInput(f"a summary needs {name}{why}. Add the column, its unit in the header{seen}")
     probabilities = [float(name[2:]) for name in names if is_quantile(name)]
     if any(not low < high for low, high in itertools.pairwise([0.0, *probabilities])):
-        raise BadInput(f"{path}: the quantiles must be in order of probability, between 0 and 1 (got {probabilities})")
+        raise BadInput(f"the quantiles must be in order of probability, between 0 and 1 (got {listed(quantiles)})")
     return picks, notes
 
 
 def _plain(table: pd.DataFrame, decimal: str) -> pd.DataFrame:
     """Turn columns of unknown meaning into numbers where each of their cells is one."""
-    table = table.copy()
-    for name in table.columns.difference(["level", "quantity"]):
-        if not is_numeric_dtype(table[name]):
-            missing = table[name].isna().to_numpy()
-            numbers = to_numbers([str(cell) for cell in table[name]], decimal)
-            if all(np.isfinite(numbers) | missing):
-                table[name] = numbers
-    return table
+    columns = {}
+    for name, cells in table.items():
+        columns[name] = cells
+        if name not in ("level", "quantity") and not is_numeric_dtype(cells):
+            numbers = to_numbers([str(cell) for cell in cells], decimal)
+            if all(np.isfinite(numbers) | cells.isna().to_numpy()):
+                columns[name] = pd.Series(numbers, index=table.index)
+    return pd.DataFrame(columns)
 
 
 def _check(path: Path, table: pd.DataFrame) -> None:
@@ -180,6 +184,7 @@ def _check(path: Path, table: pd.DataFrame) -> None:
     refuse(table["level"].isna(), "level", "given")
     refuse(~table["time_s"].between(0, np.inf, inclusive="left"), "time_s", "a time >= 0 s")
     refuse(~(table["count"] >= 1) | (table["count"] % 1 != 0), "count", "a whole number >= 1")
+    refuse(~(table["count"] < 2**53), "count", "a number of cells below 2^53")
     refuse(~np.isfinite(table["mean_S"]), "mean_S", "a finite number of S")
     alone = table["sigma_S"].isna() & (table["count"] == 1)
     refuse(~table["sigma_S"].between(0, np.inf, inclusive="left") & ~alone, "sigma_S", "a number >= 0 S")

@@ -16,6 +16,8 @@ from nvmphys.errors import BadInput
 
 MAX_LINE = 2**25
 """Longest line that is held in memory, in characters."""
+SHOWN = 80
+"""Characters of a cell or a line that messages and sentences show."""
 _START_BYTES = 2**16
 _SIGNATURES = {
     b"\x89HDF": "an HDF5 file",
@@ -88,6 +90,15 @@ def binary_kind(start: bytes) -> str:
         return ""
     n_control = len(start) - len(start.translate(None, delete=_CONTROL))
     return "a binary file" if b"\0" in start or n_control > 0.02 * len(start) else ""
+
+
+def short(words: str) -> str:
+    """Cut words from a file to what a message can show.
+
+    >>> short("G (uS)"), len(short("1," * 10**6))
+    ('G (uS)', 81)
+    """
+    return words if len(words) <= SHOWN else words[:SHOWN] + "…"
 
 
 def encoding(start: bytes) -> str:

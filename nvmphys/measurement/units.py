@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -42,12 +43,13 @@ class Unit:
     offset: float = 0.0
 
     def to_si(self, value: Values) -> Values:
-        """Convert from this unit to SI.
+        """Convert from this unit to SI; what is too large for a float becomes infinite.
 
         >>> unit("temperature", "°C").to_si(25.0)
         298.15
         """
-        return value * self.numerator / self.denominator + self.offset
+        with np.errstate(over="ignore"):
+            return value * self.numerator / self.denominator + self.offset
 
     def from_si(self, value: Values) -> Values:
         """Convert from SI to this unit.
@@ -91,6 +93,7 @@ _SPELLINGS = (
     (r"(?i)^(hours?|hrs?)$", "h"),
     (r"(?i)^days?$", "d"),
 )
+_MAX_WORDS = 8
 _CELSIUS = re.compile(r"(°|deg_?)?(C|celsius)", re.IGNORECASE)
 
 
@@ -183,10 +186,12 @@ def split_header(header: str) -> tuple[str, str] | None:
     >>> split_header("R (kOhm)"), split_header("G/uS"), split_header("P [uC/cm2]"), split_header("time_s")
     (('R', 'kOhm'), ('G', 'uS'), ('P', 'uC/cm2'), None)
     """
-    for pattern in (r"(.*?)\s*[\[(]([^\])]*)[\])]", r"([^/]*?)\s*/\s*(.*)", r"(.*?)\s+in\s+(.*)"):
-        match = re.fullmatch(pattern, header.strip())
-        if match and match[1]:
-            return match[1], match[2]
+    header = header.strip()
+    brackets = r"[\[(]([^\])]*)[\])]\Z" if header.endswith(("]", ")")) else None
+    for pattern in (brackets, r"/(.*)", r"\sin\s(.*)"):
+        match = re.search(pattern, header) if pattern else None
+        if match and (name := header[: match.start()].rstrip()):
+            return name, match[1].strip()
     return None
 
 
@@ -227,8 +232,7 @@ def _understand_unmarked(header: str, quantities: Sequence[Quantity]) -> Heading
         dimensions = " or ".join(quantity.dimension for quantity in meant)
         return Heading(header, reason=f"a {dimensions}, but its unit is not given")
     reason = "its name is not known"
-    for gap in re.finditer(r"[_\s]+", header):
-        name, suffix = header[: gap.start()], header[gap.end() :]
+    for name, suffix in _cut_at_gaps(header):
         for quantity in named(name, quantities):
             if not quantity.dimension:
                 continue
@@ -239,13 +243,19 @@ def _understand_unmarked(header: str, quantities: Sequence[Quantity]) -> Heading
     return Heading(header, reason=reason)
 
 
+def _cut_at_gaps(header: str) -> list[tuple[str, str]]:
+    """Cut a header in two at each of its first gaps; no quantity has a name of more words."""
+    gaps = itertools.islice(re.finditer(r"[_\s]+", header), _MAX_WORDS)
+    return [(header[: gap.start()], header[gap.end() :]) for gap in gaps]
+
+
 def named(name: str, quantities: Sequence[Quantity] = QUANTITIES) -> list[Quantity]:
     """Return the quantities that a name without its unit may stand for.
 
     >>> [quantity.column for quantity in named("V_BL")], [quantity.column for quantity in named("t")]
     (['voltage_V'], ['time_s', 'temperature_K'])
     """
-    folded = "".join(character for character in name.casefold() if character.isalnum())
+    folded = re.sub(r"[\W_]+", "", name.casefold())
     return [quantity for quantity in quantities if folded in quantity.names]
 
 
@@ -257,7 +267,7 @@ def may_name(header: str) -> frozenset[str]:
     (['conductance_S'], ['temperature_K', 'time_s'], ['time_s'])
     """
     marked = split_header(header)
-    names = [marked[0] if marked else header, *(header[: gap.start()] for gap in re.finditer(r"[_\s]+", header))]
+    names = [marked[0] if marked else header, *(name for name, _ in _cut_at_gaps(header))]
     return frozenset(quantity.column for name in names for quantity in named(name))
 
 

@@ -76,6 +76,7 @@ class BakeLaw(Plain):
     temperature_range_K: tuple[float, float] | None = None
     extras: Mapping[str, Extra] = field(default_factory=dict)
     level_is_programmed: bool = True
+    extrapolates: bool = False
     first_time_s: float = 0.0
     value_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "programmed": ("programming_",),

@@ -59,6 +59,11 @@ class Covered(Protocol):
         """Time at which the programmed conductance stands [s]: 0 (first verify read) or the t0 of a power law."""
         ...
 
+    @property
+    def extrapolates(self) -> bool:
+        """Whether something can be said, as an assumption, of times beyond the last one known."""
+        ...
+
 
 class CellLaw(Covered, Protocol):
     """Statistics of cells programmed to a target: error at programming, change with time, one history a cell.
@@ -137,6 +142,7 @@ class Plain:
 
     value_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     programming_correlation: float = 0.0
+    extrapolates: bool = True
     temperature_range_K: tuple[float, float] | None = None
     t_read_s: float = np.nan
 
@@ -176,16 +182,20 @@ def read_noise_sigma(law: CellLaw, target_S: Array, conductance_S: Array, time_s
     return amplitude * np.sqrt(max(np.log((time_s + law.t_read_s) / (2 * law.t_read_s)), 0.0))
 
 
-def check_times(law: Covered, times_s: Array, extrapolate: bool) -> None:
+def check_times(covered: Covered, times_s: Array, extrapolate: bool) -> None:
     """Refuse times that the law does not cover; the programming time itself is always covered."""
-    low, high = law.time_range_s
+    low, high = covered.time_range_s
     for time in np.atleast_1d(times_s):
-        if time == law.first_time_s or low <= time <= high * (1 + 1e-9):
+        if time == covered.first_time_s or low <= time <= high * (1 + 1e-9):
             continue
         if time < low:
             raise BadInput(
-                f"time must be {law.first_time_s:g} s (as programmed) or >= {low:g} s (got {time:g} s): "
+                f"time must be {covered.first_time_s:g} s (as programmed) or >= {low:g} s (got {time:g} s): "
                 "nothing is known of earlier times"
+            )
+        if not covered.extrapolates:
+            raise BadInput(
+                f"time must be <= {high:g} s, the last time known (got {time:g} s): nothing says how cells go on"
             )
         if not extrapolate:
             raise BadInput(

@@ -47,6 +47,7 @@ class LevelShape(Plain):
     extras: Mapping[str, Extra] = field(default_factory=dict)
     coordinate: Coordinate = field(default_factory=lambda: Coordinate("linear"))
     level_is_programmed: bool = False
+    extrapolates: bool = False
     value_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "programmed": ("sigma_of_range", "shape_factor", "g_max_S"),
         "change": (),

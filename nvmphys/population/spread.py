@@ -93,6 +93,11 @@ class SpreadLaw(Plain):
     }
 
     @property
+    def extrapolates(self) -> bool:  # type: ignore[override]
+        """Whether there is a later time to go on from."""
+        return bool(self.times_s.size)
+
+    @property
     def history(self) -> History:
         """Keep one score of change for life: nothing is known of the path between two times."""
         return History.frozen(self.times_s[0] if self.times_s.size else max(self.first_time_s, 1.0))

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from nvmphys.errors import BadInput
+from nvmphys.errors import BadInput, unknown_name
 from nvmphys.files import replacing
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.history import SCORE_GRID, History
@@ -20,6 +20,8 @@ from nvmphys.profile.profile import Tables, VariationProfile
 from nvmphys.records import Basis
 
 SCHEMA = 1
+MAX_NODES = 1000
+"""Most time nodes of a history: its correlation is a full matrix."""
 MAX_VALUES = 50_000_000
 """Largest dataset that is read; a larger one is refused before memory is asked for it."""
 
@@ -91,19 +93,19 @@ def load_profile(path: str | os.PathLike[str]) -> VariationProfile:
     try:
         with h5py.File(path, "r") as file:
             return _read(file, path)
-    except OSError as error:
-        raise BadInput(f"{path}: not a readable HDF5 file ({error})") from None
+    except BadInput:
+        raise
     except KeyError as error:
         raise BadInput(f"{path}: {error.args[0]}: not a whole variation profile") from None
-    except (TypeError, json.JSONDecodeError) as error:
-        raise BadInput(f"{path}: an attribute is not what a variation profile holds ({error})") from None
+    except (OSError, RuntimeError, ValueError, TypeError, OverflowError) as error:  # as h5py meets a damaged file
+        raise BadInput(f"{path}: not a readable HDF5 file ({error})") from None
 
 
 def _read(file: h5py.File, path: Any) -> VariationProfile:
     """Read an open file."""
-    schema = file.attrs["schema"]
+    schema = _number(file, "schema", path)
     if schema != SCHEMA:
-        raise BadInput(f"{path}: schema must be {SCHEMA} (got {schema}): written by another version of nvmphys")
+        raise BadInput(f"{path}: schema must be {SCHEMA} (got {schema:g}): written by another version of nvmphys")
     arrays = {name: _dataset(file, f"/axes/{name}", path) for name in _AXES}
     arrays |= {name: _dataset(file, place, path) for name, place in _PLACES.items()}
     tables = Tables(**arrays)
@@ -113,36 +115,74 @@ def _read(file: h5py.File, path: Any) -> VariationProfile:
         times_s=_dataset(file, "/history/times_s", path),
         step_quantiles=_dataset(file, "/history/step_quantiles", path),
         correlation=_dataset(file, "/history/correlation", path),
-        dof=float(file["/history"].attrs["dof"]),
+        dof=_number(file["/history"], "dof", path),
         path_quantiles=_dataset(file, "/history/path_quantiles", path),
     )
     _check_history(history, path)
-    extras = {name: _extra(file[f"/faults/{name}"], path) for name in file.get("/faults", {})}
-    drift = {name: _dataset(file, f"/drift/{name}", path) for name in file.get("/drift", {})}
-    correlation = float(file.attrs["programming_correlation"])
+    extras = {name: _extra(file, f"/faults/{name}", path) for name in _members(file, "/faults", path)}
+    drift = {name: _dataset(file, f"/drift/{name}", path) for name in _members(file, "/drift", path)}
+    correlation = _number(file, "programming_correlation", path)
     if not -1 <= correlation <= 1:
         raise BadInput(f"{path}: programming_correlation must lie within -1 … 1 (got {correlation:g})")
     return VariationProfile(
-        name=str(file.attrs["name"]),
-        technology=str(file.attrs["technology"]),
+        name=_text(file, "name", path),
+        technology=_text(file, "technology", path),
         tables=tables,
-        coordinate=Coordinate(str(file.attrs["coordinate"]), float(file.attrs["floor_S"])),
-        level_is_programmed=bool(file.attrs["level_is_programmed"]),
+        coordinate=_coordinate(file, path),
+        level_is_programmed=bool(_number(file, "level_is_programmed", path)),
         history=history,
         extras=extras,
         programming_correlation=correlation,
         read_noise_S=_optional(file, "/read_noise/sigma_S", (target.size, time.size), path),
         sigma_range_S=_optional(file, "/confidence/sigma_range_S", (2, target.size, time.size), path),
         drift={name: float(value) if value.ndim == 0 else value for name, value in drift.items()},
-        assumptions=tuple(json.loads(file.attrs["assumptions"])),
-        unknown=tuple(json.loads(file.attrs["unknown"])),
-        **{name: json.loads(file.attrs[name]) for name in _TEXTS},
+        assumptions=tuple(_json(file, "assumptions", list, path)),
+        unknown=tuple(_json(file, "unknown", list, path)),
+        **{name: _json(file, name, dict, path) for name in _TEXTS},
     )
+
+
+def _number(item: h5py.Group, name: str, path: Any) -> float:
+    """Read an attribute that is one number, infinite perhaps but not NaN."""
+    value = np.asarray(item.attrs[name])
+    if value.ndim != 0 or value.dtype.kind not in "fiub" or np.isnan(value):
+        raise BadInput(f"{path}: attribute {name} of {item.name} must be a number")
+    return float(value)
+
+
+def _text(item: h5py.Group, name: str, path: Any) -> str:
+    """Read an attribute that is one text."""
+    value = item.attrs[name]
+    if not isinstance(value, str) or not value.isprintable():
+        raise BadInput(f"{path}: attribute {name} of {item.name} must be a text")
+    return value
+
+
+def _json(file: h5py.File, name: str, kind: type, path: Any) -> Any:
+    """Read an attribute that is JSON of the given kind."""
+    try:
+        value = json.loads(file.attrs[name])
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: attribute {name} of / must be JSON ({error})") from None
+    if not isinstance(value, kind):
+        raise BadInput(f"{path}: attribute {name} of / must be a JSON {'object' if kind is dict else 'list'}")
+    return value
+
+
+def _coordinate(file: h5py.File, path: Any) -> Coordinate:
+    """Read the coordinate of the changes."""
+    floor = _number(file, "floor_S", path)
+    if not 0 <= floor < np.inf:
+        raise BadInput(f"{path}: floor_S must be a finite conductance >= 0 S (got {floor:g} S)")
+    try:
+        return Coordinate(_text(file, "coordinate", path), floor)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
 
 
 def _optional(file: h5py.File, place: str, shape: tuple[int, ...], path: Any) -> NDArray[np.float64] | None:
     """Read a dataset that need not be there, of the shape it must have: not negative, NaN where nothing is known."""
-    if place not in file:
+    if not _is_here(file, place, path):
         return None
     table = _dataset(file, place, path)
     if table.shape != shape:
@@ -152,29 +192,64 @@ def _optional(file: h5py.File, place: str, shape: tuple[int, ...], path: Any) ->
     return table
 
 
+def _is_here(file: h5py.File, place: str, path: Any) -> bool:
+    """Tell whether a place is in this file, on a way without links to elsewhere."""
+    way = ""
+    for part in place.strip("/").split("/"):
+        way += f"/{part}"
+        item = file.get(way, getlink=True)
+        if item is None:
+            return False
+        if not isinstance(item, h5py.HardLink):
+            raise BadInput(f"{path}: {way} is a link to elsewhere: refused")
+    return True
+
+
+def _members(file: h5py.File, place: str, path: Any) -> list[str]:
+    """Return what a group holds that need not be there."""
+    if not _is_here(file, place, path):
+        return []
+    group = file[place]
+    if not isinstance(group, h5py.Group):
+        raise BadInput(f"{path}: {place} must be a group")
+    return list(group)
+
+
 def _dataset(file: h5py.File, place: str, path: Any) -> NDArray[np.float64]:
     """Read one numeric dataset of this file, of bounded size."""
-    item = file.get(place, getlink=True)
-    if item is None:
+    if not _is_here(file, place, path):
         raise BadInput(f"{path}: {place} is missing: not a whole variation profile")
-    if not isinstance(item, h5py.HardLink):
-        raise BadInput(f"{path}: {place} is a link to elsewhere: refused")
     data = file[place]
-    if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "fiu":
+    if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "fiu" or data.shape is None:
         raise BadInput(f"{path}: {place} must be a table of numbers")
+    if data.external or data.is_virtual:
+        raise BadInput(f"{path}: {place} holds the values of another file: refused")
     if data.size > MAX_VALUES:
         raise BadInput(f"{path}: {place} holds {data.size:g} values, more than {MAX_VALUES:g}: refused")
     return np.asarray(data[()], dtype=float)
 
 
-def _extra(group: h5py.Group, path: Any) -> Extra:
+def _extra(file: h5py.File, place: str, path: Any) -> Extra:
     """Read one population that does not follow the target."""
-    low, high = group.attrs["interval"]
-    quantiles = _dataset(group.file, f"{group.name}/quantiles_S", path)
-    weight = float(group.attrs["weight"])
+    quantiles = _dataset(file, f"{place}/quantiles_S", path)
+    group = file[place]
+    weight = _number(group, "weight", path)
     if not 0 <= weight <= 1:
-        raise BadInput(f"{path}: {group.name}: weight must lie within 0 … 1 (got {weight:g})")
-    return Extra(weight, (float(low), float(high)), quantiles, Basis(group.attrs["basis"]), str(group.attrs["note"]))
+        raise BadInput(f"{path}: {place}: weight must lie within 0 … 1 (got {weight:g})")
+    interval = np.asarray(group.attrs["interval"])
+    if interval.shape != (2,) or interval.dtype.kind not in "fiu" or not 0 <= interval[0] <= interval[1] <= 1:
+        raise BadInput(f"{path}: {place}: interval must be two shares within 0 … 1, the lower first")
+    if quantiles.ndim != 1 or (weight > 0 and not quantiles.size) or not _is_increasing(quantiles, 0):
+        raise BadInput(f"{path}: {place}: quantiles_S must be a list of conductances in S that do not decrease")
+    basis = _text(group, "basis", path)
+    if basis not in list(Basis):
+        raise unknown_name(f"basis in {path}: {place}:", basis[:80], Basis)
+    return Extra(weight, (float(interval[0]), float(interval[1])), quantiles, Basis(basis), _text(group, "note", path))
+
+
+def _is_increasing(values: NDArray[np.float64], lowest: float = -np.inf) -> bool:
+    """Tell whether values are finite, no less than the lowest, and do not decrease along the last axis."""
+    return bool(np.all(np.isfinite(values)) and np.all(values >= lowest) and np.all(np.diff(values, axis=-1) >= 0))
 
 
 def check_tables(tables: Tables, where: Any) -> None:
@@ -208,9 +283,17 @@ def check_tables(tables: Tables, where: Any) -> None:
 def _check_history(history: History, where: Any) -> None:
     """Check a history's shapes and its correlation matrix."""
     n = history.times_s.size
+    if history.times_s.ndim != 1 or not 0 < n <= MAX_NODES or not np.all(np.isfinite(history.times_s)):
+        raise BadInput(f"{where}: /history/times_s must be 1 to {MAX_NODES} finite times")
+    if np.any(np.diff(history.times_s) <= 0):
+        raise BadInput(f"{where}: /history/times_s must increase")
     if history.step_quantiles.shape != (n, SCORE_GRID.size) or history.path_quantiles.shape != (n, SCORE_GRID.size):
         raise BadInput(f"{where}: /history tables must have shape ({n}, {SCORE_GRID.size})")
-    if history.correlation.shape != (n, n) or np.linalg.eigvalsh(history.correlation).min() <= 0:
+    if not _is_increasing(history.step_quantiles) or not _is_increasing(history.path_quantiles):
+        raise BadInput(f"{where}: /history quantiles must be finite and not decrease")
+    c = history.correlation
+    whole = c.shape == (n, n) and bool(np.all(np.abs(c) <= 1 + 1e-9)) and np.allclose(c, c.T)
+    if not whole or np.linalg.eigvalsh(c).min() <= 0:
         raise BadInput(f"{where}: /history/correlation must be a positive definite {n}×{n} matrix")
     if not history.dof > 0:
         raise BadInput(f"{where}: /history dof must be > 0 (got {history.dof:g})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +107,7 @@ class VariationProfile:
     history: History
     basis: Mapping[str, str]
     validity: Mapping[str, Any]
+    extrapolates: ClassVar[bool] = True
     extras: Mapping[str, Extra] = field(default_factory=dict)
     programming_correlation: float = 0.0
     read_noise_S: Array | None = None

@@ -1,5 +1,6 @@
 """The report of a study: one self-contained HTML file."""
 
+from nvmphys.report.compare import write_comparison
 from nvmphys.report.contents import (
     ArraySummary,
     FitSummary,
@@ -22,5 +23,6 @@ __all__ = [
     "summarise_array",
     "summarise_fit",
     "summarise_relaxation",
+    "write_comparison",
     "write_report",
 ]

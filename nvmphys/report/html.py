@@ -43,11 +43,8 @@ def write_report(contents: StudyContents, folder: str | os.PathLike[str]) -> Pat
     """
     save_contents(contents, folder)
     path = Path(folder) / REPORT
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nvmphys.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    drawn = [{"section": p.section, "png": _png(p.figure), "caption": p.caption} for p in pictures(contents)]
-    text = environment.get_template("report.html.j2").render(
+    drawn = [{"section": p.section, "png": png(p.figure), "caption": p.caption} for p in pictures(contents)]
+    text = template("report.html.j2").render(
         c=contents,
         card=contents.card,
         pictures=drawn,
@@ -60,6 +57,12 @@ def write_report(contents: StudyContents, folder: str | os.PathLike[str]) -> Pat
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
+
+
+def template(name: str) -> jinja2.Template:
+    """Return a template of this folder; what is put into it is escaped."""
+    loader = jinja2.PackageLoader("nvmphys.report", ".")
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True).get_template(name)
 
 
 def render_folder(folder: str | os.PathLike[str]) -> Path:
@@ -130,9 +133,9 @@ def _relaxation_pictures(fit: RelaxationSummary) -> Iterator[Picture]:
 
 
 def _time_pictures(contents: StudyContents) -> Iterator[Picture]:
-    """Conductance against log time, with measured quantiles where there are any; nothing for a card of one time."""
+    """Conductance against log time, with measured quantiles where there are any; nothing without a law of time."""
     law, fit, rng = law_of(contents.card), contents.relaxation, np.random.default_rng(_SEED)
-    if law.time_range_s[1] <= law.time_range_s[0]:
+    if law.time_range_s[1] <= law.time_range_s[0] or not law.extrapolates:
         return
     low, high = law.level_range_S
     targets = np.linspace(low, high, 6)[1:-1] if fit is None else fit.level_S[fit.shown_level.astype(int)]
@@ -177,7 +180,7 @@ def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
         plots.over_temperature(axes[0, 1], profile, profile.tables.sigma_S, "σ")
         words = "By temperature, at the last time of the profile; the law follows Arrhenius between the temperatures."
         yield Picture("profile", figure, words)
-    if several:
+    if profile.time_range_s[1] > profile.time_range_s[0]:
         figure, axes = _figure(1, 2, 10.5, 3.4)
         plots.programmed_error(axes[0, 0], profile)
         plots.histories(axes[0, 1], profile, float(profile.tables.target_S[middle]), rng)
@@ -286,7 +289,7 @@ def _digits(value: float) -> str:
     return "∞" if value == np.inf else f"{value:.4g}"
 
 
-def _png(figure: Figure) -> str:
+def png(figure: Figure) -> str:
     """Return a figure as base64 PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")

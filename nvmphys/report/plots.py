@@ -16,8 +16,8 @@ from nvmphys.report.contents import FINE_SCORES, SCORES, ArraySummary, FitSummar
 Array = NDArray[np.float64]
 
 MICRO = 1e6
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
-"""Colours that remain apart for colour-blind readers (Okabe & Ito)."""
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#999933", "#882255", "#888888")
+"""Colours that remain apart for colour-blind readers (Okabe & Ito; the last three Tol)."""
 BANDS = ((0.005, 0.995, 0.15), (0.05, 0.95, 0.25), (0.25, 0.75, 0.45))
 PROBIT_TICKS = (0.005, 0.05, 0.25, 0.5, 0.75, 0.95, 0.995)
 MARKERS = "osv^D<>"

@@ -15,8 +15,7 @@ import pandas as pd
 from _source import SHIPPED, Source, Summary, main
 
 import nvmphys as nv
-from nvmphys.fit.cells import Cells, collect, summarise
-from nvmphys.fit.cells import split_over_set
+from nvmphys.fit.cells import Cells, collect, split_over_set, summarise
 
 N_LEVELS, G_MAX_S = 32, 240e-6
 

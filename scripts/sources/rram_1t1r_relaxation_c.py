@@ -12,8 +12,7 @@ from pathlib import Path
 from _source import SHIPPED, Source, Summary, main
 
 import nvmphys as nv
-from nvmphys.fit.cells import collect, summarise
-from nvmphys.fit.cells import split_over_set
+from nvmphys.fit.cells import collect, split_over_set, summarise
 
 N_LEVELS, G_MAX_S = 32, 40e-6
 

@@ -11,10 +11,9 @@ from scipy.stats import binom, norm, truncnorm
 
 import nvmphys as nv
 from nvmphys.errors import BadInput, CheckFailed
-from nvmphys.fit.cells import collect, summarise
+from nvmphys.fit.cells import collect, split_over_set, summarise
 from nvmphys.fit.judge import GaussianBins, LawPredictor, judge
 from nvmphys.fit.likelihood import Likelihood, Surface, observations_of, observations_of_quantiles
-from nvmphys.fit.cells import split_over_set
 from nvmphys.fit.populations import share_interval
 from nvmphys.fit.relaxation import Options, fit_cells, fit_summary_table
 from nvmphys.fit.result import Convergence

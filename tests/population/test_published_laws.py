@@ -1,4 +1,4 @@
-"""Every published law against an evaluation of its printed coefficients by mpmath, and its cards against its sources."""
+"""Every published law against an evaluation of its printed coefficients by mpmath, and cards against sources."""
 
 from __future__ import annotations
 
@@ -107,8 +107,10 @@ def test_a_limit_is_no_value():
         nv.build_profile(card, None, [0.0, 3600.0], rng=1)
 
 
-@pytest.mark.parametrize(("name", "edge", "middle"), [("rram1", 0.01, 0.01), ("fefet2", 0.0067, 0.0135),
-                                                      ("rram4", 0.0038, 0.0151), ("fefet6", 0.0026, 0.0155)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "edge", "middle"),
+    [("rram1", 0.01, 0.01), ("fefet2", 0.0067, 0.0135), ("rram4", 0.0038, 0.0151), ("fefet6", 0.0026, 0.0155)],
+)
 def test_level_shapes_are_those_printed(name, edge, middle):
     law = nv.law_of(nv.load_card(name))
     sigma = law.programming_sigma(np.array([0.0, 1 / 3, 2 / 3, 1.0]) * 100e-6) / 100e-6
@@ -149,8 +151,7 @@ def test_programming_error_and_drift_can_go_together():
 
 def test_the_profile_carries_that_correlation():
     card = nv.load_card("pcm_90nm")
-    tied = replace(card, values={**card.values, "programming_correlation": -0.9}, units={**card.units,
-                   "programming_correlation": "1"}, basis={**card.basis, "programming_correlation": "assumed"})  # fmt: skip
+    tied = replace(card, values={**card.values, "programming_correlation": -0.9})
     target, times = [10e-6, 15e-6], [20.0, 86400.0]
     loose, bound = (nv.build_profile(c, target, times, rng=1) for c in (card, tied))
     g = bound.sample(np.full(60_000, 15e-6), times, rng=2)

@@ -1,10 +1,10 @@
 """Evaluate the printed laws of conductance statistics with mpmath, from coefficients typed in here, into a CSV file.
 
 Rows: card or source, what is evaluated, conductance [µS], time [s] (empty where there is none), value (µS or 1).
-Sources: Nandakumar et al., ICECS 2019, and Joshi et al., Nat. Commun. 11, 2473 (2020) (90 nm PCM); Le Gallo et al., Nat.
-Electron. 6, 680 (2023) (HERMES); Nandakumar et al., J. Appl. Phys. 124, 152135 (2018) (accumulative SET); Wan et al.,
-Nature 608, 504 (2022), two fits; Milo et al., IRPS 2021; Falcone et al., arXiv:2502.04524 (CMO/HfOx); Jerry et al.,
-IEDM 2017 (FeFET, a limit); Qin et al., arXiv:2305.14561 (level shapes).
+Sources: Nandakumar et al., ICECS 2019, and Joshi et al., Nat. Commun. 11, 2473 (2020) (90 nm PCM); Le Gallo et al.,
+Nat. Electron. 6, 680 (2023) (HERMES); Nandakumar et al., J. Appl. Phys. 124, 152135 (2018) (accumulative SET); Wan et
+al., Nature 608, 504 (2022), two fits; Milo et al., IRPS 2021; Falcone et al., arXiv:2502.04524 (CMO/HfOx); Jerry et
+al., IEDM 2017 (FeFET, a limit); Qin et al., arXiv:2305.14561 (level shapes).
 """
 
 from __future__ import annotations

@@ -14,7 +14,15 @@ from nvmphys.errors import BadInput
 from nvmphys.exporters import export
 from nvmphys.fit.result import versions
 from nvmphys.records import Measurement, Source
-from nvmphys.report import StudyContents, plots, render_folder, summarise_array, summarise_fit, summarise_relaxation, write_report
+from nvmphys.report import (
+    StudyContents,
+    plots,
+    render_folder,
+    summarise_array,
+    summarise_fit,
+    summarise_relaxation,
+    write_report,
+)
 from nvmphys.report.contents import PROBABILITIES, load_contents
 from nvmphys.report.html import pictures
 
