@@ -117,7 +117,6 @@ def test_a_property_without_a_fact_is_an_empty_cell(monkeypatch, tmp_path):
         ({"value_low": ""}, "≤ 20 ns (cell, Name 2020)"),
         ({"text": "at 3 V"}, "10 ns to 20 ns at 3 V (cell, Name 2020)"),
         ({"basis": "measured"}, "10 ns to 20 ns (cell, measured, Name 2020)"),
-        ({"basis": "measured"}, "10 ns to 20 ns (cell, measured, Name 2020)"),
         ({"basis": "bound"}, "10 ns to 20 ns (cell, Name 2020)"),
         ({"citation": "Maker, data sheet"}, "10 ns to 20 ns (cell, Maker)"),
         (

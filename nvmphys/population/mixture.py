@@ -10,6 +10,8 @@ from scipy.special import log_ndtr, ndtr
 Array = NDArray[np.float64]
 
 
+_EQUAL = 1e-12
+"""Share of the larger σ below which two quantiles are one."""
 Pair = tuple[Array | float, Array | float]
 """Mean and σ of a population, in one unit."""
 
@@ -42,20 +44,20 @@ def mixture_quantile(z: Array, weight: Array, core: Pair, tail: Pair) -> Array:
     z, weight, m, s, m_tail, s_tail = np.broadcast_arrays(z, weight, *core, *tail)
     one, other = m + s * z, m_tail + s_tail * z
     low, high = np.minimum(one, other), np.maximum(one, other)
-    pure = (weight <= 0) | (weight >= 1) | (low == high)
+    pure = (weight <= 0) | (weight >= 1) | (high - low <= _EQUAL * np.maximum(s, s_tail))
     out = np.where(weight >= 1, other, one)
     mixed = ~pure
     if mixed.any():
         arguments = tuple(a[mixed] for a in (z, weight, m, s, m_tail, s_tail))
-        # in the upper half the upper tails are compared, so that nothing cancels
-        root = elementwise.find_root(_excess, (low[mixed], high[mixed]), args=arguments)
+        margin = _EQUAL * np.maximum(s, s_tail)[mixed]
+        root = elementwise.find_root(_excess, (low[mixed] - margin, high[mixed] + margin), args=arguments)
         out = out.astype(float)
         out[mixed] = root.x
     return np.asarray(out, dtype=float)
 
 
 def _excess(x: Array, z: Array, weight: Array, m: Array, s: Array, m_tail: Array, s_tail: Array) -> Array:
-    """Return a function that rises with x and is zero at the quantile: the log ratio of CDFs, or of upper tails."""
+    """Return what rises with x and is zero at the quantile: the log ratio of CDFs, of upper tails where z > 0."""
     side = np.where(z > 0, -1.0, 1.0)
     log_cdf = np.logaddexp(
         np.log1p(-weight) + log_ndtr(side * (x - m) / s), np.log(weight) + log_ndtr(side * (x - m_tail) / s_tail)
