@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import nvmphys as nv
-from nvmphys.fit.cells import Cells, collect
-from nvmphys.fit.relaxation import Options, split_over_set
+from nvmphys.fit.cells import Cells, collect, split_over_set
+from nvmphys.fit.relaxation import Options
 from nvmphys.fit.result import versions
 
 ROOT = Path(__file__).resolve().parent.parent
