@@ -10,6 +10,7 @@ from nvmphys.fit import FitResult, fit
 from nvmphys.measurement import list_sources, load_source, load_table, read
 from nvmphys.measurement.pund import switched_polarization
 from nvmphys.population import draw_cells, law_of
+from nvmphys.population.pulse_response import accumulative_set, nonlinearity_parameter, pulse_curve
 from nvmphys.population.read_noise import read_cells
 from nvmphys.profile import VariationProfile, build_profile, load_profile, save_profile
 from nvmphys.records import Basis, Measurement, ModelCard, Source
@@ -25,6 +26,7 @@ __all__ = [
     "Source",
     "Validation",
     "VariationProfile",
+    "accumulative_set",
     "build_profile",
     "draw_cells",
     "fit",
@@ -37,6 +39,8 @@ __all__ = [
     "load_table",
     "load_technologies",
     "matvec_error",
+    "nonlinearity_parameter",
+    "pulse_curve",
     "read",
     "read_cells",
     "save_card",

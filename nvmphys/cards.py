@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from nvmphys.errors import unknown_name
 from nvmphys.files import replacing, shipped
 from nvmphys.records import Basis, ModelCard
-from nvmphys.tomlfile import checked, read_toml, to_toml
+from nvmphys.tomlfile import checked, read_toml, shown, to_toml
 
 SCHEMA = 1
 
@@ -46,15 +46,20 @@ class _CardFile(BaseModel):
         for name, value in self.values.items():
             if name not in self.units or name not in self.basis:
                 raise ValueError(f"value {name!r} needs an entry in [units] and in [basis]")
-            try:
-                array = np.asarray(value)
-            except (TypeError, ValueError):  # rows of different lengths
-                array = np.empty(0, dtype=object)
-            if array.dtype.kind not in "fiu":
-                raise ValueError(f"value {name!r} must be a number or a regular list of numbers")
-            if np.isnan(array).any():
-                raise ValueError(f"value {name!r} must not hold NaN")
+            if _array(value).dtype.kind not in "fiu":
+                raise ValueError(f"value {name!r} must be a number or a regular list of numbers (got {shown(value)})")
+        for name, value in (*self.values.items(), *self.validity.items()):
+            if _array(value).dtype.kind == "f" and np.isnan(value).any():
+                raise ValueError(f"value {name!r} must not hold NaN (got {shown(value)})")
         return self
+
+
+def _array(value: Any) -> np.ndarray:
+    """Return a value of a card as an array; one of objects where its rows differ in length."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.empty(0, dtype=object)
 
 
 def list_cards() -> list[str]:

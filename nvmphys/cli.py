@@ -162,6 +162,8 @@ def fit(
     for title, table in result.tables.items():
         _say(f"{title}:")
         _err.print(_as_table(table.to_dict("records")))
+    for exclusion in result.exclusions[sum(len(m.exclusions) for m in measurements) :]:
+        _say(f"not fitted: {exclusion.count} × {exclusion.rule} ({exclusion.where})")
     for sentence in result.assumptions:
         _say(f"assumed: {sentence}")
     for sentence in result.unknown:
@@ -367,7 +369,8 @@ def report(
     nvmphys report --compare rram_wan_2022 pcm_90nm fefet_hzo -o compare.html
     """
     if side_by_side:
-        print(write_comparison(what, out, seed))
+        with _progress() as progress:
+            print(write_comparison(what, out, seed, progress))
         return
     if len(what) > 1:
         raise BadInput(f"report takes one folder (got {len(what)}): to put cards side by side give --compare")

@@ -30,6 +30,10 @@ class MissingTool(NvmphysError):
     exit_code = 3
 
 
+_LONGEST_NAME = 80
+"""Characters of an unknown name that a message shows."""
+
+
 def unknown_name(what: str, name: str, known: Iterable[str]) -> BadInput:
     """Make the error for a name that is not known, with close matches and the whole list.
 
@@ -37,6 +41,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> BadInput:
     "unknown card 'pcm_90n': did you mean pcm_90nm? known: pcm_90nm, rram"
     """
     names = sorted(known)
+    name = name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
     close = difflib.get_close_matches(name, names)
     hint = f"did you mean {', '.join(close)}? " if close else ""
     return BadInput(f"unknown {what} {name!r}: {hint}known: {', '.join(names) or '(none)'}")

@@ -30,6 +30,9 @@ class SigmaRef(enum.StrEnum):
     OF_LSB = "of_lsb"
 
 
+TECHNOLOGY_NAMES: Mapping[str, str] = {"rram": "RRAM", "pcm": "PCM", "fefet": "FeFET"}
+"""Technologies of cards, as people write them."""
+
 EXPERIMENTS = (
     "sweep",
     "pulse",

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from nvmphys.cards import load_card, save_card
 from nvmphys.crossbar import Crossbar, validate
@@ -39,7 +39,7 @@ _HOUR_S = 3600.0
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Data(_Strict):
@@ -62,12 +62,12 @@ class Model(_Strict):
     name: str | None = None
     card: str
     technology: Literal["rram", "pcm", "fefet"] = "rram"
-    holdout: float = 0.2
+    holdout: float = Field(default=0.2, ge=0, le=0.9)
     options: dict[str, Any] = {}
 
 
 class Array(_Strict):
-    """The crossbar to check and solve; by default an hour after programming, or the last time known before that."""
+    """The crossbar to check and solve; by default an hour after programming, or the known time nearest to that."""
 
     size: tuple[int, int] = (64, 64)
     r_wire_ohm: float = Field(default=1.0, ge=0)
@@ -87,9 +87,9 @@ class Array(_Strict):
 class Tables(_Strict):
     """Axes of the profile; targets default to 32 over the card's range."""
 
-    targets_S: list[float] | None = None
-    times_s: list[float]
-    temperatures_K: list[float] | None = None
+    targets_S: Annotated[list[NonNegativeFloat], Field(min_length=1)] | None = None
+    times_s: Annotated[list[NonNegativeFloat], Field(min_length=1)]
+    temperatures_K: Annotated[list[PositiveFloat], Field(min_length=1)] | None = None
     extrapolate: bool = False
 
 
@@ -130,7 +130,7 @@ def load_study(path: str | os.PathLike[str]) -> Study:
     study = checked(Study, raw, str(path))
     for consumer in study.export.consumers:
         if consumer not in consumers():
-            raise unknown_name("consumer", consumer, consumers())
+            raise BadInput(f"{path}: {unknown_name('consumer', consumer, consumers())}")
     return study
 
 
@@ -217,7 +217,14 @@ def _card(
 ) -> tuple[ModelCard, FitResult | None]:
     """Fit the model, or take the card as it is."""
     if study.model.name is None:
-        return load_card(study.model.card), None
+        card = load_card(study.model.card)
+        if study.data.source not in card.provenance.get("sources", ()):
+            known = ", ".join(card.provenance.get("sources", ())) or "none"
+            raise BadInput(
+                f"card {card.name} does not come from {study.data.source or study.data.file}: its sources are {known}. "
+                "Give one of them, or [model] name to fit the data"
+            )
+        return card, None
     if not measurements:
         raise BadInput(
             f"source {study.data.source} is published figures: give [model] card alone, without a name to fit"
@@ -234,7 +241,7 @@ def draw_array(card: ModelCard, array: Array, rng: np.random.Generator) -> tuple
     law = law_of(card)
     if array.temperature_K is not None:
         law = law.at_temperature(array.temperature_K)
-    when = min(_HOUR_S, law.time_range_s[1]) if array.time_s is None else array.time_s
+    when = float(np.clip(_HOUR_S, *law.time_range_s)) if array.time_s is None else array.time_s
     when = max(when, law.first_time_s)
     targets = rng.uniform(*law.level_range_S, size=array.size)
     cells = draw_cells(law, targets, np.array([when]), rng)[0]

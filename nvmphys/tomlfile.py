@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import reprlib
 import tomllib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 MAX_DEPTH = 32
 """Deepest nesting of tables and arrays that is read."""
+_DEEP_KEY = re.compile(rb"(?:\.[ \t]*[\w\"'-]+[ \t]*){%d}" % MAX_DEPTH)
 
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -28,18 +31,22 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     BadInput
         "cannot be read", "is not valid TOML" with the line and column, or "is nested more than 32 levels deep".
     """
+    too_deep = BadInput(f"{path}: is nested more than {MAX_DEPTH} levels deep: nothing that nvmphys reads is")
     try:
-        with open(path, "rb") as file:
-            content = tomllib.load(file)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from error
+        text = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if _DEEP_KEY.search(text):  # tomllib would take hours over a key of a million dots
+        raise too_deep
+    try:
+        content = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise BadInput(f"{path}: is not valid TOML: {error}") from error
     level: list[Any] = [content]
     for _ in range(MAX_DEPTH):
         level = [entry for item in level for entry in _entries(item) if isinstance(entry, dict | list)]
     if level:
-        raise BadInput(f"{path}: is nested more than {MAX_DEPTH} levels deep: nothing that nvmphys reads is")
+        raise too_deep
     return content
 
 
@@ -51,7 +58,7 @@ def shown(value: object) -> str:
     """Write a value that was given as a message shows it, in at most 80 characters.
 
     >>> shown(-1.5), shown("x"), len(shown([0.1] * 10**6))
-    ("'-1.5'", "'x'", 38)
+    ("'-1.5'", "'x'", 37)
     """
     try:
         words = reprlib.repr(value) if isinstance(value, dict | list) else str(value)
@@ -79,7 +86,7 @@ def checked(model: type[Model], data: object, where: str) -> Model:
     reason = fault.get("ctx", {}).get("error", fault["msg"])
     if isinstance(reason, BadInput):
         raise reason
-    value = "" if fault["type"] == "missing" else f" (got {shown(fault['input'])})"
+    value = f" (got {shown(fault['input'])})" if key and fault["type"] != "missing" else ""
     raise BadInput(f"{where}: {key + ': ' if key else ''}{reason}{value}")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nvmphys.discovery import modules_with
 from nvmphys.errors import unknown_name
-from nvmphys.exporters.loss import LossReport, LossRow
+from nvmphys.exporters.loss import LossReport, LossRow, without_content
 from nvmphys.profile import VariationProfile
 
 __all__ = ["LossReport", "LossRow", "consumers", "export"]
@@ -52,6 +52,6 @@ def export(profile: VariationProfile, consumer: str, folder: str | os.PathLike[s
     if consumer not in found:
         raise unknown_name("consumer", consumer, found)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    report: LossReport = found[consumer].write(profile, Path(folder))
+    report: LossReport = without_content(found[consumer].write(profile, Path(folder)), profile)
     report.save(folder)
     return report

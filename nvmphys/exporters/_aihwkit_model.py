@@ -35,6 +35,8 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
         low, high = (g / MICRO for g in profile.level_range_S)
         super().__init__(SinglePairConductanceConverter(g_max=high, g_min=low))
         self.profile = profile
+        if temperature_K is not None:
+            profile.check_temperature(temperature_K)
         self.temperature_K = temperature_K
         self.read_noise = read_noise and profile.read_noise_S is not None
 
@@ -50,7 +52,7 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
     def apply_programming_noise_to_conductance(self, g_target: torch.Tensor) -> torch.Tensor:
         """Return programmed conductances [µS]."""
         levels, rng = self._levels(g_target), _generator()
-        programmed = self.profile.program(levels, rng.standard_normal(levels.size), rng)
+        programmed, _stuck = self.profile.program(levels, rng.standard_normal(levels.size), rng)
         return _like(programmed.reshape(g_target.shape) / MICRO, g_target)
 
     @torch.no_grad()
@@ -87,8 +89,11 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
         """Return relative errors of one read."""
         tables, table = self.profile.tables, self.profile.read_noise_S
         assert table is not None
-        relative = table / np.maximum(tables.mean_S[0], 1e-12)
-        at_time = [np.interp(np.log(time_s), np.log(tables.time_s), row) for row in relative]
+        known = self.profile.interpolated
+        if time_s < tables.time_s[known][0]:
+            return np.zeros(level_S.size)
+        relative = table[:, known] / np.maximum(tables.mean_S[0][:, known], 1e-12)
+        at_time = [np.interp(np.log(time_s), np.log(tables.time_s[known]), row) for row in relative]
         return np.interp(level_S, tables.target_S, at_time) * _generator().standard_normal(level_S.size)
 
     def _levels(self, g_target: torch.Tensor) -> np.ndarray:

@@ -37,7 +37,7 @@ for seconds in {times}:
 def write(profile: VariationProfile, folder: Path) -> LossReport:
     """Write the profile and an example that uses it."""
     save_profile(profile, folder / "profile.h5")
-    later = [float(t - profile.first_time_s if profile.drift else t) for t in profile.tables.time_s[1:]]
+    later = [float(t - profile.first_time_s if profile.drift else t) for t in profile.tables.time_s[1:]] or [0.0]
     with replacing(folder / "use_in_aihwkit.py") as part:
         part.write_text(EXAMPLE.replace("{times}", repr(later)), encoding="utf-8")
     known = profile.read_noise_S is not None
@@ -54,9 +54,11 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
             LossRow("histories", "carried", 0.0, "as drift coefficients; aihwkit programs anew after load_state_dict"),
             LossRow(
                 "populations that do not follow the target",
-                "carried",
-                0.0,
-                "drawn at programming; recognised later by a conductance above the highest target's",
+                "approximated" if any(extra.stays for extra in profile.extras.values()) else "carried",
+                None if any(extra.stays for extra in profile.extras.values()) else 0.0,
+                "drawn at programming; stuck cells do change later, as those of the nearest level do"
+                if any(extra.stays for extra in profile.extras.values())
+                else "drawn at programming; recognised later by a conductance above the highest target's",
             ),
             LossRow("read noise", "carried", 0.0, "added at each drift call, relative to the cell's conductance")
             if known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,3 +80,17 @@ class LossReport:
             return cls(content["consumer"], tuple(LossRow(**row) for row in content["rows"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{path}: not a loss report ({error})") from None
+
+
+def without_content(report: LossReport, profile: VariationProfile) -> LossReport:
+    """Return the report with what this profile does not hold said to be nothing, rather than carried without error."""
+    nothing = {} if profile.drift else {"drift exponents": "nothing to carry: no power law"}
+    if profile.tables.time_s.size == 1:
+        only = "nothing to carry: the profile is of the programmed conductance alone"
+        nothing |= {"conductance over time": only, "histories": only}
+
+    def said(row: LossRow) -> LossRow:
+        reason = nothing.get(row.property)
+        return row if reason is None else replace(row, status="carried", max_error=None, reason=reason)
+
+    return replace(report, rows=tuple(said(row) for row in report.rows))

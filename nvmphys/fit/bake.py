@@ -21,16 +21,18 @@ from nvmphys.fit.bakes import (
     judge_hottest,
     observations_of_bake_summary,
     observations_of_bakes,
+    split_lost,
 )
 from nvmphys.fit.cells import Cells, level_knots, level_range
 from nvmphys.fit.judge import Judgement, folds, judge
 from nvmphys.fit.likelihood import ROUGHNESS, USUAL_TEMPER, Observations, Optimum
-from nvmphys.fit.populations import over_set_population, population_tables
+from nvmphys.fit.populations import over_set_population, population_tables, share_interval
 from nvmphys.fit.result import Convergence, FitResult, Points, Progress, bootstrap, bootstrap_intervals
 from nvmphys.population.bake import BOLTZMANN_EV, NAME, BakeLaw, to_values
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.interpolation import end_weights, level_weights
 from nvmphys.population.johnson import Shape, log_density, log_interval_probability
+from nvmphys.population.law import Extra
 from nvmphys.records import Basis, Measurement
 from nvmphys.tomlfile import checked
 
@@ -107,6 +109,7 @@ def fit(
     chosen = checked(Options, options, "options of the bake fit")
     tell = progress or (lambda what, done, total: None)
     beyond: dict[float, Cells] = {}
+    fallen: dict[float, Cells] = {}
     if all(m.is_summary for m in measurements):
         table = pd.concat([m.table for m in measurements], ignore_index=True)
         bakes = bakes_of_summary(table, measurements[0].source.id, rng)
@@ -116,6 +119,9 @@ def fit(
         raise BadInput("raw cells and summaries cannot be fitted together: give one kind")
     else:
         bakes, beyond = bakes_of(measurements, chosen.n_levels, chosen.g_max_S)
+        floor_S = _frame(bakes, chosen).coordinate.floor_S
+        parts = {temperature: split_lost(cells, floor_S) for temperature, cells in bakes.items()}
+        bakes, fallen = ({t: pair[k] for t, pair in parts.items()} for k in (0, 1))
         seen = observations_of_bakes(bakes, _frame(bakes, chosen).coordinate)
         raw = True
     if len(bakes) < 2:
@@ -123,13 +129,25 @@ def fit(
     frame = _frame(bakes, chosen)
     law, optimum = _fit(*seen, frame, bakes)
     replicates = bootstrap(lambda: _refit(bakes, seen, raw, frame, law, rng), chosen.bootstrap, tell)
-    over = list(beyond.values())
-    if over and sum(map(len, over)):
-        law = replace(law, extras=over_set_population(_pooled(over), sum(map(len, [*bakes.values(), *over]))))
+    n_all = sum(len(cells) for part in (bakes, beyond, fallen) for cells in part.values())
+    law = replace(law, extras=_extras(beyond, fallen, n_all))
     result = _result(law, optimum, replicates, chosen, measurements, seed, bakes, raw)
     if holdout == 0:
         return result
     return _judged(result, bakes, chosen, raw, holdout, rng)
+
+
+def _extras(beyond: Mapping[float, Cells], fallen: Mapping[float, Cells], n_all: int) -> dict[str, Extra]:
+    """Count the cells above the levels before a bake, and those lost in one; n_all cells of all bakes."""
+    extras = over_set_population(_pooled(list(beyond.values())), n_all) if beyond else {}
+    lost = _pooled(list(fallen.values())) if fallen else None
+    if lost is not None and len(lost):
+        after = lost.first_S + lost.change_S[:, 0]
+        quantiles = np.quantile(after, np.linspace(0.5 / 16, 1 - 0.5 / 16, 16))
+        note = "fell to nearly nothing in a bake; at which temperature is in the data, not in this share"
+        share = len(lost) / n_all, share_interval(len(lost), n_all)
+        extras["lost"] = Extra(*share, quantiles, Basis.MEASURED, note, stays=True)
+    return extras
 
 
 def _frame(bakes: Mapping[float, Cells], options: Options) -> _Frame:
@@ -382,7 +400,7 @@ def _result(
         assumptions=(
             f"programming: no target in the data; cells are assumed to stand uniformly within one level ({width})",
             f"elapsed times differ between the bakes ({elapsed}): what they did is not told apart from the temperature",
-            "the change by a bake is taken as one step; when in the bake it happened is not known",
+            "histories: the change by a bake is taken as one step; when in the bake it happened is not known",
             "energies are effective: one for the centre of all levels, and for the spread one that is linear in √G",
         ),
         unknown=(

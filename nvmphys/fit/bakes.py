@@ -27,6 +27,8 @@ GROUPS = (0.0, 0.125, 0.375, 0.625, 0.875, 1.0)
 _FAR = 0.00625
 """Share of the range beyond which a level's mean change counts as one with a sign: 1.5 of 240 µS."""
 _DRAWS, _FEWEST = 20, 10
+_LOST = 0.1
+"""Share of the coordinate's floor below which a cell counts as lost."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,19 @@ def bakes_of(
 
 
 def _one_read(cells: Cells) -> Cells:
-    """Keep the last nominal time: the read after the bake."""
-    last = slice(cells.nominal_s.size - 1, None)
-    return replace(
-        cells, nominal_s=cells.nominal_s[last], time_s=cells.time_s[:, last], change_S=cells.change_S[:, last]
-    )
+    """Keep each cell's last read: the one after the bake."""
+    read = np.isfinite(cells.change_S)
+    last = cells.nominal_s.size - 1 - np.argmax(read[:, ::-1], axis=1)
+    here, seen = np.arange(len(cells)), read.any(axis=1)
+    time, change = (np.where(seen, table[here, last], np.nan)[:, None] for table in (cells.time_s, cells.change_S))
+    return replace(cells, nominal_s=np.array([float(np.nanmedian(time))]), time_s=time, change_S=change)
+
+
+def split_lost(cells: Cells, floor_S: float) -> tuple[Cells, Cells]:
+    """Split off the cells that fell from above the floor to nearly nothing: a population of their own, not a tail."""
+    after = cells.first_S + cells.change_S[:, 0]
+    lost = (cells.first_S > floor_S) & (after < _LOST * floor_S)
+    return cells[~lost], cells[lost]
 
 
 def bakes_of_summary(table: pd.DataFrame, name: str, rng: np.random.Generator) -> dict[float, Cells]:

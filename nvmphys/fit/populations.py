@@ -45,6 +45,7 @@ def population_tables(extras: Mapping[str, Extra]) -> dict[str, dict[str, Any]]:
             "quantiles_S": extra.quantiles_S.tolist(),
             "basis": str(extra.basis),
             "note": extra.note,
+            "stays": extra.stays,
         }
         for name, extra in extras.items()
     }

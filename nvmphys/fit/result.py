@@ -118,6 +118,11 @@ class FitResult:
                 f"no card for {name!r}: the fit of {self.model} did not converge ({self.convergence.message}){hits}. "
                 "More devices, fewer level knots (--knots) or a look at `nvmphys inspect` may help"
             )
+        broken = [k for k, v in self.values.items() if np.isnan(np.asarray(v, dtype=float)).any()]
+        if broken:
+            raise CheckFailed(
+                f"no card for {name!r}: {', '.join(broken)} could not be determined (NaN): more data may help"
+            )
         calibration: dict[str, Any] = {"n_devices": self.n_devices, "loss": self.convergence.loss}
         if self.left_out is not None:
             calibration["left_out"] = {"what": self.left_out_what} | self.left_out.summary()

@@ -17,7 +17,7 @@ from nvmphys.fit.result import Convergence, FitResult, Points, Progress
 from nvmphys.measurement.units import engineering
 from nvmphys.population.curve import Rows
 from nvmphys.population.spread import NAME, SpreadLaw, Tail
-from nvmphys.records import Basis, Measurement
+from nvmphys.records import Basis, Exclusion, Measurement
 from nvmphys.tomlfile import checked
 
 Array = NDArray[np.float64]
@@ -58,6 +58,10 @@ class _Table:
     has_target : bool
     count : int
         Cells as programmed, all levels.
+    mean_S, sigma_S : ndarray (time + 1, level)
+        Mean and σ as they stand in the table [S], as programmed first.
+    exclusions : tuple of Exclusion
+        Rows that were not fitted.
     """
 
     target_S: Array
@@ -68,14 +72,18 @@ class _Table:
     of_change: bool
     has_target: bool
     count: int
+    mean_S: Array
+    sigma_S: Array
+    exclusions: tuple[Exclusion, ...] = ()
 
     def levels(self, which: NDArray[np.bool_]) -> _Table:
         """Return the same of some levels."""
         chosen = np.flatnonzero(which)
         pick = lambda row: [row[i] for i in chosen]  # noqa: E731 - one line, used twice
         return replace(
-            self, target_S=self.target_S[which], programmed=pick(self.programmed), later=[pick(r) for r in self.later]
-        )
+            self, target_S=self.target_S[which], programmed=pick(self.programmed), later=[pick(r) for r in self.later],
+            mean_S=self.mean_S[:, which], sigma_S=self.sigma_S[:, which],
+        )  # fmt: skip
 
 
 def fit(
@@ -118,14 +126,15 @@ def fit(
 
 def _read(rows: pd.DataFrame, name: str, options: Options, tell: Progress) -> _Table:
     """Estimate mean and σ of every level as programmed, and at every later time that has all levels."""
+    rows, exclusions = _usable(rows, name)
     first_s = float(rows["time_s"].min())
     conductance = rows[rows["quantity"] == "conductance"]
-    programmed = conductance[conductance["time_s"] == first_s].drop_duplicates("level")
+    programmed = conductance[conductance["time_s"] == first_s]
     missing = sorted(set(rows["level"]) - set(programmed["level"]))
     if missing:
         raise BadInput(
-            f"{name}: level {missing[0]} has no row of conductance at the first time ({first_s:g} s): it tells how the "
-            "cells stand as programmed"
+            f"{name}: level {missing[0]} has no usable row of conductance at the first time ({first_s:g} s): it tells "
+            "how the cells stand as programmed"
         )
     has_target = "target_S" in programmed
     programmed = programmed.assign(target=programmed["target_S" if has_target else "mean_S"])
@@ -137,18 +146,45 @@ def _read(rows: pd.DataFrame, name: str, options: Options, tell: Progress) -> _T
     of_change = bool((later["quantity"] == "change").any())
     later = later[later["quantity"] == ("change" if of_change else "conductance")]
     order = pd.Series(programmed.index, programmed["level"])
-    by_time = [part.set_index(part["level"].map(order)).sort_index() for _, part in later.groupby("time_s")]
-    by_time = [part for part in by_time if part.index.equals(programmed.index)]
+    by_time = []
+    for time, part in later.groupby("time_s"):
+        if len(part) == len(programmed):
+            by_time.append(part.set_index(part["level"].map(order)).sort_index())
+        else:
+            rule = f"time without all levels ({len(part)} of {len(programmed)})"
+            exclusions.append(Exclusion(rule, len(part), f"{time:g} s"))
     estimates = []
     for done, part in enumerate([programmed, *by_time]):
         tell("times", done, len(by_time) + 1)
         # what was verified has no tail: the second population is one of the change
-        tail = options.tail and of_change and done > 0
-        estimates.append([estimate(row, tail=tail) for _, row in part.iterrows()])
-    times = np.array([float(part["time_s"].iloc[0]) for part in by_time])
+        estimates.append([estimate(row, tail=options.tail and of_change and done > 0) for _, row in part.iterrows()])
     tell("times", len(by_time) + 1, len(by_time) + 1)
-    count = int(programmed["count"].sum())
-    return _Table(target, first_s, times, estimates[0], estimates[1:], of_change, has_target, count)
+    mean, sigma = (
+        np.array([part[c].to_numpy(dtype=float) for part in [programmed, *by_time]]) for c in ("mean_S", "sigma_S")
+    )
+    return _Table(
+        target, first_s, np.array([float(part["time_s"].iloc[0]) for part in by_time]), estimates[0], estimates[1:],
+        of_change, has_target, int(programmed["count"].sum()), mean, sigma, tuple(exclusions),
+    )  # fmt: skip
+
+
+def _usable(rows: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Exclusion]]:
+    """Leave out rows that tell no σ; refuse two rows for one level, time and quantity."""
+    told = (rows["count"] >= 2) & rows["mean_S"].notna() & rows["sigma_S"].notna()
+    exclusions = []
+    if not told.all():
+        levels = ", ".join(map(str, rows["level"][~told].unique()[:5]))
+        exclusions.append(Exclusion("fewer than two cells, or no σ", int((~told).sum()), f"levels {levels}"))
+    rows = rows[told]
+    if rows.empty:
+        raise BadInput(f"{name}: no row tells a σ: each needs two cells or more, a mean and a σ")
+    twice = rows[rows.duplicated(["level", "time_s", "quantity"])]
+    if len(twice):
+        level, time = twice["level"].iloc[0], float(twice["time_s"].iloc[0])
+        raise BadInput(
+            f"{name}: level {level} has two rows for {time:g} s: keep one, or give the cells' pooled figures"
+        )
+    return rows, exclusions
 
 
 def _law(table: _Table) -> SpreadLaw:
@@ -196,47 +232,52 @@ def _time_range(table: _Table) -> tuple[float, float]:
 
 
 def _left_out(table: _Table) -> pd.DataFrame:
-    """Predict every fourth level from the others: mean and σ of the whole distribution, beside the estimates."""
+    """Predict every fourth level from the others: mean and σ of the whole distribution, beside the table's own."""
     out = np.arange(table.target_S.size) % 4 == 1
-    law, unseen = _law(table.levels(~out)), table.levels(out)
-    start = np.array([e.mean_S[0] for e in unseen.programmed])
+    unseen = table.levels(out)
+    mean, sigma = _moments(_law(table.levels(~out)), unseen)
     rows = []
     for k, time in enumerate([table.first_s, *table.times_s]):
         estimates = unseen.programmed if k == 0 else unseen.later[k - 1]
-        if k == 0:
-            mean, sigma = start, law.programming_sigma(unseen.target_S)
-        else:
-            mean, sigma = (moment[k - 1] for moment in law.change_moments(unseen.target_S))
-            if not table.of_change:
-                mean, sigma = start + mean, np.hypot(sigma, law.programming_sigma(unseen.target_S))
-        for target, m, s, e in zip(unseen.target_S, mean, sigma, estimates, strict=True):
+        for i, e in enumerate(estimates):
             rows.append(
-                {"target_S": target, "time_s": time, "mean_S": e.whole[0], "sigma_S": e.whole[1],
-                 "mean_error_S": m - e.whole[0], "sigma_error": s / e.whole[1] - 1,
+                {"target_S": unseen.target_S[i], "time_s": time, "mean_S": unseen.mean_S[k, i],
+                 "sigma_S": unseen.sigma_S[k, i], "mean_error_S": mean[k, i] - unseen.mean_S[k, i],
+                 "sigma_error": sigma[k, i] / unseen.sigma_S[k, i] - 1,
                  "interval_of_sigma": (e.sigma_S[2] - e.sigma_S[1]) / (2 * e.sigma_S[0])}
             )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _points(law: SpreadLaw, table: _Table) -> Points:
-    """Compare mean and σ of the table, with their intervals, with the law."""
-    rows = []
-    for target, e, s in zip(table.target_S, table.programmed, law.programming_sigma(table.target_S), strict=True):
-        half = (e.sigma_S[2] - e.sigma_S[1]) / 2
-        rows.append(("as programmed", "σ as programmed", float(target), e.sigma_S[0], half, float(s)))
+def _moments(law: SpreadLaw, table: _Table) -> tuple[Array, Array]:
+    """Return the law's mean and σ (time + 1, level) of what the table's rows are of [S].
+
+    As programmed the mean is the table's own: a target is not what it stands for, where it was not given.
+    """
+    start, first = table.mean_S[0], law.programming_sigma(table.target_S)
     if not table.later:
-        return Points.of(rows)
-    means, sigmas = law.change_moments(table.target_S)
-    for time, estimates, mean, sigma in zip(table.times_s, table.later, means, sigmas, strict=True):
-        series = engineering(time, "s")
+        return start[None], first[None]
+    mean, sigma = law.change_moments(table.target_S)
+    if not table.of_change:
+        mean, sigma = start + mean, np.hypot(sigma, first)
+    return np.vstack([start, mean]), np.vstack([first, sigma])
+
+
+def _points(law: SpreadLaw, table: _Table) -> Points:
+    """Compare mean and σ as they stand in the table, with the estimates' intervals, with the law's."""
+    rows = []
+    what = "the change" if table.of_change else "the conductance"
+    mean, sigma = _moments(law, table)
+    for k, estimates in enumerate([table.programmed, *table.later]):
+        series = "as programmed" if k == 0 else engineering(float(table.times_s[k - 1]), "s")
+        origin = np.zeros(table.target_S.size) if table.of_change and k > 0 else table.target_S
         for i, e in enumerate(estimates):
-            target, first = float(table.target_S[i]), table.programmed[i]
-            whole, spread = e.whole
-            if not table.of_change:
-                whole, spread = whole - first.mean_S[0], float(np.sqrt(max(spread**2 - first.sigma_S[0] ** 2, 0.0)))
-            half_m, half_s = (e.mean_S[2] - e.mean_S[1]) / 2, (e.sigma_S[2] - e.sigma_S[1]) / 2
-            rows.append((series, "mean change", target, whole, half_m, float(mean[i])))
-            rows.append((series, "σ of the change", target, spread, half_s, float(sigma[i])))
+            target, half = float(table.target_S[i]), [(v[2] - v[1]) / 2 for v in (e.mean_S, e.sigma_S)]
+            name = "σ as programmed" if k == 0 else f"σ of {what}"
+            rows.append((series, name, target, float(table.sigma_S[k, i]), half[1], float(sigma[k, i])))
+            if k > 0:
+                got, told = (float(values[k, i] - origin[i]) for values in (table.mean_S, mean))
+                rows.append((series, "mean change", target, got, half[0], told))
     return Points.of(rows)
 
 
@@ -266,6 +307,9 @@ def _result(law: SpreadLaw, table: _Table, measurements: Sequence[Measurement], 
         assumptions.append("the change is independent of the error as programmed: its σ is the difference in square")
     if law.tail is None:
         assumptions.append("distributions are normal: the table tells no other shape")
+    shrunk = _shrunk(table)
+    if shrunk:
+        assumptions.append(shrunk)
     unknown = ["read noise apart from the spread", "stuck cells", "temperature dependence"]
     unknown += [] if table.later else ["everything after programming"]
     return FitResult(
@@ -287,9 +331,23 @@ def _result(law: SpreadLaw, table: _Table, measurements: Sequence[Measurement], 
         sources=tuple(m.source for m in measurements),
         seed=seed,
         points=_points(law, table),
-        exclusions=tuple(e for m in measurements for e in m.exclusions),
+        exclusions=(*(e for m in measurements for e in m.exclusions), *table.exclusions),
         assumptions=tuple(assumptions),
         unknown=tuple(unknown),
+    )
+
+
+def _shrunk(table: _Table) -> str:
+    """Say where the table's σ falls below the one as programmed, which the law cannot follow; "" where nowhere."""
+    if table.of_change or not table.later:
+        return ""
+    ratio = table.sigma_S[1:] / table.sigma_S[0]
+    if ratio.min() >= 1:
+        return ""
+    time, level = np.unravel_index(int(ratio.argmin()), ratio.shape)
+    return (
+        f"σ falls below that as programmed in {np.sum(ratio < 1)} of {ratio.size} rows (most after "
+        f"{table.times_s[time]:g} s, {table.target_S[level] * 1e6:.3g} µS: {ratio.min() - 1:+.0%}), which the law keeps"
     )
 
 

@@ -102,20 +102,13 @@ def load_source(name: str) -> list[Measurement]:
     source = source_of(path)
     if source.kind.startswith("published"):
         what = "a published law" if source.kind == "published_fit" else "a published table"
-        raise BadInput(
-            f"source {name} is {what}, not a measurement: use its card (nvmphys list cards), or load_table for figures"
-        )
-    if not sure_of(path):
+        raise BadInput(f"source {name} is {what}, not a measurement: load_table gives its figures, and cards use them")
+    if _confidence(readers()["summary"], path) == 0:
         raise BadInput(
             f"source {name} is a table of statistics that no fit reads: load_table gives it, its source.toml says what "
             "the columns are"
         )
     return read(path)
-
-
-def sure_of(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a shipped file is a summary of cells, which fits read."""
-    return _confidence(readers()["summary"], path) > 0
 
 
 def load_table(name: str) -> pd.DataFrame:

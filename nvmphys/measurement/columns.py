@@ -7,8 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -19,6 +18,7 @@ from nvmphys.tomlfile import checked, read_toml, shown
 
 Columns = Mapping[str, Any] | str | os.PathLike[str] | None
 """A column map as a caller gives it: a mapping, the path of a TOML file, or nothing."""
+_NAME_CHARACTERS = 200
 
 
 class ColumnEntry(BaseModel):
@@ -26,8 +26,8 @@ class ColumnEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    column: int | str
-    unit: str | None = None
+    column: int | Annotated[str, Field(max_length=_NAME_CHARACTERS)]
+    unit: str | None = Field(default=None, max_length=_NAME_CHARACTERS)
 
     @field_validator("column")
     @classmethod
@@ -46,7 +46,7 @@ class ColumnMap(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    experiment: str | None = None
+    experiment: str | None = Field(default=None, max_length=_NAME_CHARACTERS)
     separator: str | None = None
     header: bool | None = None
     decimal: Literal[".", ","] | None = None
@@ -108,7 +108,7 @@ class ColumnMap(BaseModel):
 
 def _check_name(name: str) -> None:
     if name not in DIMENSIONS:
-        raise unknown_name("quantity in the column map", name, DIMENSIONS)
+        raise unknown_name("quantity in the column map", name[:_NAME_CHARACTERS], DIMENSIONS)
 
 
 def _unit_of(name: str, entry: ColumnEntry) -> Unit:
@@ -128,13 +128,17 @@ def load_map(columns: Columns) -> ColumnMap:
     if columns is None:
         return ColumnMap()
     if isinstance(columns, Mapping):
-        data, where = dict(columns), "the column map"
+        data, path = dict(columns), ""
     else:
-        data, where = read_toml(columns), f"the column map {Path(columns).name}"
+        data, path = read_toml(columns), f"{columns}: "
     misplaced = [key for key in data if key in DIMENSIONS and key != "experiment"]
     if misplaced:
-        raise BadInput(f"{where}: {misplaced[0]} stands at the top: write it under [columns] or [constants]")
-    return checked(ColumnMap, data, where)
+        way_out = "write it under [columns] or [constants]"
+        raise BadInput(f"{path}the column map: {misplaced[0]} stands at the top: {way_out}")
+    try:
+        return checked(ColumnMap, data, "the column map")
+    except BadInput as error:
+        raise BadInput(f"{path}{error}") from error
 
 
 @dataclass(frozen=True)

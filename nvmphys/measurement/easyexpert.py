@@ -376,6 +376,10 @@ def _measurement(path: Path, record: _Record, wanted: ColumnMap, source: Source)
     label = f"{path}: {record.label}"
     if not record.names:
         raise BadInput(f"{label}: has no DataName line: export the measurement again")
+    lost = [exclusion(rule, lines) for rule, lines in record.rows.left_out.items()]
+    if not record.rows.lines and lost:
+        rules = "; ".join(f"{found.rule}: {found.count} ({found.where})" for found in lost)
+        raise BadInput(f"{label}: none of its rows can be used: {rules}. Check the separator and the decimal sign")
     if not record.rows.lines:
         raise BadInput(f"{label}: has no rows (DataValue): the run was stopped or the file cut")
     if record.problem:
@@ -389,7 +393,6 @@ def _measurement(path: Path, record: _Record, wanted: ColumnMap, source: Source)
         raise _unclear(f"{label}: {what}", record, notes, experiment or "sweep")
     keys = pd.Series(np.asarray(record.rows.keys), index=table.index)
     found = tidy(experiment, table, keys, source)
-    lost = [exclusion(rule, lines) for rule, lines in record.rows.left_out.items()]
     said = (*notes, f"experiment: {experiment} ({reason})", *found.understood)
     found = replace(found, understood=said, exclusions=(*lost, *found.exclusions))
     check_enough(label, record.rows.count, [found])

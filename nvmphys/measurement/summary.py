@@ -18,7 +18,7 @@ from nvmphys.errors import BadInput, unknown_name
 from nvmphys.measurement.columns import ColumnMap, Columns, Pick, listed, load_map
 from nvmphys.measurement.layout import find_layout, head
 from nvmphys.measurement.rows import load_rows, to_numbers
-from nvmphys.measurement.screening import REPEATED, exclusion
+from nvmphys.measurement.screening import REPEATED, exclusion, where
 from nvmphys.measurement.source import DESCRIPTION, source_of
 from nvmphys.measurement.units import SI_UNITS, Quantity, understand, unit
 from nvmphys.records import Measurement
@@ -110,6 +110,7 @@ def read(path: str | os.PathLike[str], columns: Columns = None) -> list[Measurem
         layout.sentence.replace("delimited text", "summary table"),
         *notes,
         *rows.notes,
+        *_missing(table),
         f"experiment: {wanted.experiment or 'retention'} ({'column map' if wanted.experiment else 'levels in time'})",
     )
     source = source_of(path)
@@ -168,6 +169,13 @@ def _plain(table: pd.DataFrame, decimal: str) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _missing(table: pd.DataFrame) -> list[str]:
+    """Say which numbers are not there, in columns where that may be."""
+    lines = {name: table.index[table[name].isna()] for name in table if is_numeric_dtype(table[name])}
+    said = "is empty or unreadable, kept as missing"
+    return [f"{name} {said}: {len(found)} ({where(found)})" for name, found in lines.items() if len(found)]
+
+
 def _check(path: Path, table: pd.DataFrame) -> None:
     """Hold each row to the rules of a summary."""
 
@@ -191,6 +199,8 @@ def _check(path: Path, table: pd.DataFrame) -> None:
     if {"level_low_S", "level_high_S"} <= set(table.columns):
         refuse(table["level_high_S"] < table["level_low_S"], "level_high_S", "no less than level_low_S")
     quantiles = [name for name in table.columns if is_quantile(name)]
+    for name in table.columns.intersection(["target_S", "temperature_K", *quantiles]):
+        refuse(np.isinf(table[name]), name, "a finite number, or empty")
     filled = table[quantiles].ffill(axis=1)
     for low, high in itertools.pairwise(quantiles):
         refuse(filled[high] < filled[low], high, f"no less than {low}")

@@ -81,7 +81,6 @@ class BakeLaw(Plain):
     value_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "programmed": ("programming_",),
         "change": ("location", "scale_S", "skew", "tail", "temper", "energy_"),
-        "history": ("energy_",),
     }
 
     @property

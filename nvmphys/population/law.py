@@ -32,6 +32,8 @@ class Extra:
         Conductances of equal probability [S]; empty when none was seen (then `weight` is 0 and `interval` a bound).
     basis : Basis
     note : str
+    stays : bool
+        Whether these cells are stuck: they stay where they are at all times.
     """
 
     weight: float
@@ -39,6 +41,7 @@ class Extra:
     quantiles_S: Array
     basis: Basis
     note: str
+    stays: bool = False
 
 
 class Covered(Protocol):
@@ -116,6 +119,10 @@ class CellLaw(Covered, Protocol):
         """Return the law at one temperature; a law without temperature returns itself."""
         ...
 
+    def default_targets(self, n: int) -> Array:
+        """Return about n targets [S] that a table of the law should have."""
+        ...
+
     def programmed(self, target_S: Array, z: Array) -> Array:
         """Return the conductance right after programming [S] at normal score z."""
         ...
@@ -150,6 +157,13 @@ class Plain:
         """Return the law itself: it has no temperature in it."""
         return self
 
+    def default_targets(self: Covered, n: int) -> Array:
+        """Return about n targets over the range [S]; from zero on, where σ may rise steeply, a few more."""
+        low, high = self.level_range_S
+        step = (high - low) / max(n - 1, 1)
+        near = low + step * np.array([1 / 16, 1 / 8, 1 / 4, 1 / 2]) if low == 0 else np.empty(0)
+        return np.union1d(np.linspace(low, high, n), near)
+
     def read_noise_amplitude(self, target_S: Array, conductance_S: Array) -> Array | None:
         """Return nothing: read noise is not known apart."""
         return None
@@ -167,7 +181,7 @@ def read_noise_sigma(law: CellLaw, target_S: Array, conductance_S: Array, time_s
     """Return σ of one read [S] a time after programming, or None where it is not known apart.
 
     Noise of spectrum A²/f between 1/(t + t_read) and 1/(2 t_read) has σ = A·√ln((t + t_read)/(2 t_read))
-    (Nandakumar et al., ICECS 2019).
+    (Nandakumar et al., ICECS 2019); NaN before the first read is over, where the law says nothing.
 
     Parameters
     ----------
@@ -179,13 +193,17 @@ def read_noise_sigma(law: CellLaw, target_S: Array, conductance_S: Array, time_s
     amplitude = law.read_noise_amplitude(target_S, conductance_S)
     if amplitude is None:
         return None
-    return amplitude * np.sqrt(max(np.log((time_s + law.t_read_s) / (2 * law.t_read_s)), 0.0))
+    if time_s < law.t_read_s:
+        return np.full(np.shape(amplitude), np.nan)
+    return amplitude * np.sqrt(np.log((time_s + law.t_read_s) / (2 * law.t_read_s)))
 
 
 def check_times(covered: Covered, times_s: Array, extrapolate: bool) -> None:
     """Refuse times that the law does not cover; the programming time itself is always covered."""
     low, high = covered.time_range_s
     for time in np.atleast_1d(times_s):
+        if not np.isfinite(time):
+            raise BadInput(f"times must be finite (got {time:g} s): times since programming in seconds")
         if time == covered.first_time_s or low <= time <= high * (1 + 1e-9):
             continue
         if time < low:
@@ -199,15 +217,16 @@ def check_times(covered: Covered, times_s: Array, extrapolate: bool) -> None:
             )
         if not extrapolate:
             raise BadInput(
-                f"time must be <= {high:g} s, the longest time behind this card (got {time:g} s): "
-                "pass extrapolate=True to go beyond, and the result is marked"
+                f"time must be <= {high:g} s, the longest time covered (got {time:g} s): "
+                "pass extrapolate=True to go beyond it"
             )
 
 
 def check_levels(law: Covered, targets_S: Array) -> None:
     """Refuse targets outside the levels that the law covers."""
     low, high = law.level_range_S
-    bad = np.asarray(targets_S)[(targets_S < low * (1 - 1e-9) - 1e-15) | (targets_S > high * (1 + 1e-9))]
+    targets = np.asarray(targets_S)
+    bad = targets[~((targets >= low * (1 - 1e-9) - 1e-15) & (targets <= high * (1 + 1e-9)))]
     if bad.size:
         raise BadInput(
             f"target conductance must lie within {low * 1e6:g} … {high * 1e6:g} µS (got {bad[0] * 1e6:g} µS): "
@@ -259,6 +278,21 @@ def correlated(scores: Array, programming: Array, correlation: float) -> Array:
     return scores if correlation == 0 else correlation * programming + np.sqrt(1 - correlation**2) * scores
 
 
+def sigma_above_zero(mean_S: Array, sigma_S: Array) -> Array:
+    """Return σ [S] of a normal law whose draws below zero stand at zero.
+
+    >>> bool(np.isclose(sigma_above_zero(np.array([0.0]), np.array([1.0]))[0], np.sqrt(0.5 - 0.5 / np.pi)))
+    True
+    """
+    mean, sigma = np.broadcast_arrays(np.asarray(mean_S, dtype=float), np.asarray(sigma_S, dtype=float))
+    safe = np.where(sigma > 0, sigma, 1.0)
+    z = mean / safe
+    density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    first = mean * ndtr(z) + safe * density
+    second = (mean**2 + safe**2) * ndtr(z) + mean * safe * density
+    return np.where(sigma > 0, np.sqrt(np.maximum(second - first**2, 0.0)), sigma)
+
+
 def positive_programmed(conductance_S: Array) -> Array:
     """Return programmed conductances [S], those drawn below zero at zero; the profile says how many they are."""
     return np.maximum(conductance_S, 0.0)
@@ -281,9 +315,8 @@ def extras_of(card: ModelCard) -> dict[str, Extra]:
 def _extra(table: Mapping[str, Any]) -> Extra:
     low, high = table["interval"]
     quantiles = np.asarray(table["quantiles_S"], dtype=float)
-    return Extra(
-        float(table["weight"]), (float(low), float(high)), quantiles, Basis(table["basis"]), str(table["note"])
-    )
+    interval, stays = (float(low), float(high)), bool(table.get("stays", False))
+    return Extra(float(table["weight"]), interval, quantiles, Basis(table["basis"]), str(table["note"]), stays)
 
 
 def span(card: ModelCard, name: str) -> tuple[float, float]:

@@ -59,6 +59,12 @@ class LevelShape(Plain):
         """Nothing changes after programming."""
         return History.frozen(1.0)
 
+    def default_targets(self, n: int) -> Array:
+        """Return about n targets [S], with the steps of σ between two that are close."""
+        low, high = self.level_range_S
+        steps = low + (high - low) * (np.array([0.25, 0.75])[:, None] + np.array([0.0, 1e-6]) * [[1], [-1]])
+        return np.union1d(super().default_targets(n), steps)
+
     def programming_sigma(self, target_S: Array) -> Array:
         """Return σ as programmed [S].
 

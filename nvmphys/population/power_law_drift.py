@@ -25,7 +25,7 @@ from nvmphys.errors import BadInput
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.curve import Curve
 from nvmphys.population.history import History
-from nvmphys.population.law import Extra, Plain, extras_of, positive_programmed, span
+from nvmphys.population.law import Extra, Plain, extras_of, positive_programmed, sigma_above_zero, span
 from nvmphys.records import ModelCard
 
 Array = NDArray[np.float64]
@@ -45,6 +45,8 @@ class PowerLawDrift(Plain):
         First time of the law [s].
     sigma_prog_S : Curve
         σ_prog against x [S].
+    sigma_other_S : Curve or None
+        Another published fit of the same σ_prog [S].
     nu_mean, nu_sigma : Curve
         µ_ν and σ_ν against x [1].
     read_noise : Curve
@@ -64,14 +66,15 @@ class PowerLawDrift(Plain):
     level_range_S: tuple[float, float]
     time_range_s: tuple[float, float]
     t_read_s: float = np.nan
+    sigma_other_S: Curve | None = None
     programming_correlation: float = 0.0
     extras: Mapping[str, Extra] = field(default_factory=dict)
     coordinate: Coordinate = field(default_factory=lambda: Coordinate("log"))
     level_is_programmed: bool = False
     value_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "programmed": ("sigma_prog",),
+        "programmed": ("sigma_prog_",),
         "change": ("nu_",),
-        "history": ("nu_",),
+        "history": ("nu_", "programming_correlation"),
         "read_noise": ("read_noise",),
     }
 
@@ -104,6 +107,14 @@ class PowerLawDrift(Plain):
         1.05538e-06
         """
         return self.sigma_prog_S.at(self._x(target_S))
+
+    def sigma_range(self, target_S: Array, time_s: float) -> tuple[Array, Array] | None:
+        """Return the σ as programmed [S] between which two published fits disagree, draws below zero at zero."""
+        if self.sigma_other_S is None or time_s != self.t0_s:
+            return None
+        fits = np.stack([self.programming_sigma(target_S), self.sigma_other_S.at(self._x(target_S))])
+        fits = sigma_above_zero(target_S, fits)
+        return fits.min(axis=0), fits.max(axis=0)
 
     def drift_exponent(self, target_S: Array) -> tuple[Array, Array]:
         """Return µ_ν and σ_ν [1] at target conductances [S]; ν of a cell is |N(µ_ν, σ_ν)|."""
@@ -145,6 +156,7 @@ def from_card(card: ModelCard) -> PowerLawDrift:
         nu_mean=Curve.of(card, "nu_mean"),
         nu_sigma=Curve.of(card, "nu_sigma"),
         read_noise=Curve.of(card, "read_noise"),
+        sigma_other_S=Curve.of(card, "sigma_other") if "sigma_other_polynomial" in card.values else None,
         t_read_s=float(card.values["t_read_s"]),
         programming_correlation=float(card.values.get("programming_correlation", 0.0)),
         level_range_S=span(card, "target_S"),

@@ -1,10 +1,11 @@
 """Read noise as paths: what repeated reads of one cell show, as traps that capture and emit.
 
-A trap of amplitude a and time constant τ switches between ±a/2: its spectrum is a Lorentzian, (a²/4)·4τ/(1 + (2πfτ)²).
-Traps whose time constants are even in ln τ, a number n a decade with a²/4 = A²·ln(10)/n, add up to S(f) = A²/f
-(McWhorter's superposition; Kirton & Uren, Adv. Phys. 38, 367 (1989)), which is the spectrum behind the σ of one read in
-:func:`~nvmphys.population.law.read_noise_sigma`. Few traps a decade show steps (random telegraph noise), many look
-Gaussian.
+A trap of amplitude a and time constant τ is at ±a/2, drawn anew at the rate 1/τ: its spectrum is a Lorentzian,
+(a²/4)·4τ/(1 + (2πfτ)²). Traps whose time constants are even in ln τ, n of them a decade with a²/4 = A²·ln(10)/n, add up
+to S(f) = A²/f (McWhorter's superposition; Kirton & Uren, Adv. Phys. 38, 367 (1989)). At programming every trap counts
+as 0: what it held then belongs to the programmed conductance. Until time t those with τ < t have moved, so the σ of a
+read grows as A·√ln(t/(2 t_read)), the law of :func:`~nvmphys.population.law.read_noise_sigma`. Few traps a decade show
+steps (random telegraph noise), many look Gaussian. With σ as published, the spectrum bends down at 0.045/t_read.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ def read_noise_paths(
 
     Parameters
     ----------
-    amplitude_S : ndarray (n,)
-        A of the spectrum A²/f of each cell [S].
+    amplitude_S : ndarray (n,) or (read, n)
+        A of the spectrum A²/f of each cell, at each read where it changes [S].
     times_s : ndarray (read,)
-        Times of the reads [s], increasing, spaced by the duration of a read or more.
+        Times of the reads since programming [s], increasing.
     t_read_s : float
         Duration of one read [s]: the fastest trap seen.
     rng : numpy.random.Generator
@@ -49,30 +50,29 @@ def read_noise_paths(
     Raises
     ------
     BadInput
-        Times that do not increase, or fewer than one trap per decade.
+        Times that are negative or do not increase, or fewer than one trap per decade.
 
     Examples
     --------
-    >>> noise = read_noise_paths(np.full(2000, 1e-7), np.array([0.0, 1.0]), 1e-3, np.random.default_rng(1))
+    >>> noise = read_noise_paths(np.full(2000, 1e-7), np.array([1.0, 2.0]), 1e-3, np.random.default_rng(1))
     >>> bool(np.corrcoef(noise)[0, 1] > 0)
     True
     """
     times, amplitude = np.asarray(times_s, dtype=float), np.asarray(amplitude_S, dtype=float)
-    if np.any(np.diff(times) <= 0):
-        raise BadInput("times of reads must increase")
+    if times[0] < 0 or np.any(np.diff(times) <= 0):
+        raise BadInput("times of reads must be >= 0 s and increase")
     if traps_per_decade < 1:
         raise BadInput(f"traps_per_decade must be >= 1 (got {traps_per_decade})")
-    last = max(float(times[-1] - times[0]), 10 * t_read_s)
-    # from what one read averages out to what does not change within the path
-    low, high = np.log(2 * t_read_s / (2 * np.pi)), np.log(last)
+    # ∫ (1 - exp(-t/τ)) dlnτ from τ = 2 t_read·e^γ on is ln(t/(2 t_read)); beyond 30 t hardly a trap has moved
+    low, high = np.log(2 * t_read_s) + np.euler_gamma, np.log(30 * max(float(times[-1]), t_read_s))
     n = max(1, round(traps_per_decade * (high - low) / np.log(10)))
     step = (high - low) / n
     tau = np.exp(low + step * (np.arange(n) + 0.5))
-    state = rng.choice([-1.0, 1.0], size=(n, amplitude.size))
-    out = np.empty((times.size, amplitude.size))
-    for k, gap in enumerate(np.diff(times, prepend=times[0])):
-        flips = rng.random(state.shape) < 0.5 * -np.expm1(-gap / tau)[:, None]
-        state = np.where(flips, -state, state)
+    state = np.zeros((n, amplitude.shape[-1]))
+    out = np.empty((times.size, amplitude.shape[-1]))
+    for k, gap in enumerate(np.diff(times, prepend=0.0)):
+        moved = rng.random(state.shape) < -np.expm1(-gap / tau)[:, None]
+        state = np.where(moved, rng.choice([-1.0, 1.0], size=state.shape), state)
         out[k] = state.sum(axis=0)
     return out * amplitude * np.sqrt(step)
 
@@ -106,8 +106,7 @@ def read_cells(
     """
     targets = np.asarray(targets_S, dtype=float)
     cells = draw_cells(law, targets, times_s, rng, extrapolate=extrapolate)
-    amplitude = law.read_noise_amplitude(targets, cells[0])
-    if amplitude is None:
+    amplitude = [law.read_noise_amplitude(targets, now) for now in cells]
+    if any(a is None for a in amplitude):
         raise BadInput("read noise is not known apart in this law: draw_cells gives the histories without it")
-    share = np.divide(cells, cells[0], out=np.ones_like(cells), where=cells[0] > 0)
-    return cells + share * read_noise_paths(amplitude, times_s, law.t_read_s, rng)
+    return cells + read_noise_paths(np.array(amplitude), np.atleast_1d(times_s), law.t_read_s, rng)

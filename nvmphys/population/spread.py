@@ -5,8 +5,9 @@
 
 z and z' are independent, so σ(t)² = σ_prog² + σ_c²; a published σ(t) of the whole distribution gives σ_c by difference.
 Where the tails are a population of their own, the change is a two-population mixture instead of a normal law.
-Between published times the quantiles of the change are linear in ln t, so they never cross; beyond the last time its
-spread squared goes on linearly in ln t. Nothing is known of a cell's history but its two ends: z' is kept for life.
+Between published times the quantiles of the change are linear in ln t, so they never cross; beyond the last
+of two or more times its spread squared goes on linearly in ln t. Nothing is known of a cell's history but its two ends:
+z' is kept for life.
 """
 
 from __future__ import annotations
@@ -25,7 +26,15 @@ from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.curve import Rows
 from nvmphys.population.extrapolation import EXTRAPOLATIONS, WIDTH_Z, beyond
 from nvmphys.population.history import History
-from nvmphys.population.law import Extra, Plain, extras_of, positive_programmed, span, truncated_normal
+from nvmphys.population.law import (
+    Extra,
+    Plain,
+    extras_of,
+    positive_programmed,
+    sigma_above_zero,
+    span,
+    truncated_normal,
+)
 from nvmphys.population.mixture import mixture_moments, mixture_quantile
 from nvmphys.records import ModelCard
 
@@ -63,6 +72,8 @@ class SpreadLaw(Plain):
     window_of_value : float
         Half-width of the acceptance window as share of the target [1]; infinite without one.
     tail : Tail or None
+    reach_S : ndarray (fit,)
+        Highest conductance that each fit of σ as programmed was made for [S].
     bound_S : float
         Where only a limit of σ is published, that limit [S]: σ lies between 0 and it; NaN otherwise.
     read_noise_S : float
@@ -79,6 +90,7 @@ class SpreadLaw(Plain):
     sigma_is_total: bool = False
     window_of_value: float = np.inf
     tail: Tail | None = None
+    reach_S: Array = field(default_factory=lambda: np.array([np.inf]))
     bound_S: float = np.nan
     read_noise_S: float = np.nan
     t_read_s: float = np.nan
@@ -94,8 +106,8 @@ class SpreadLaw(Plain):
 
     @property
     def extrapolates(self) -> bool:  # type: ignore[override]
-        """Whether there is a later time to go on from."""
-        return bool(self.times_s.size)
+        """Whether there are two times to take a slope from."""
+        return self.times_s.size + (self.first_time_s > 0) > 1
 
     @property
     def history(self) -> History:
@@ -185,13 +197,17 @@ class SpreadLaw(Plain):
         return np.asarray(self.read_noise_S * np.log10(np.maximum(conductance_S / 1e-6, 1.0)))
 
     def sigma_range(self, target_S: Array, time_s: float) -> tuple[Array, Array] | None:
-        """Return the σ [S] between which published fits disagree, or 0 and the limit where only that is published."""
+        """Return the σ [S] between which published fits disagree, or 0 and the limit where only that is published.
+
+        Like a profile's σ they are of cells whose draws below zero stand at zero; NaN where one fit does not reach.
+        """
         target = np.asarray(target_S, dtype=float)
         if np.isfinite(self.bound_S):
             return np.zeros(target.shape), np.full(target.shape, self.bound_S)
         fits = self.sigma_prog_S.at(target)
         if len(fits) < 2 or time_s != self.first_time_s:
             return None
+        fits = sigma_above_zero(target, np.where(target <= self.reach_S[:, None] * (1 + 1e-9), fits, np.nan))
         return fits.min(axis=0), fits.max(axis=0)
 
 
@@ -230,6 +246,7 @@ def from_card(card: ModelCard) -> SpreadLaw:
         sigma_is_total=total is not None,
         window_of_value=float(card.values.get("window_of_value", np.inf)),
         tail=Tail(*(part for part in parts if part is not None)) if all(parts) else None,
+        reach_S=np.atleast_1d(np.asarray(card.values.get("sigma_prog_reach_S", np.inf), dtype=float)),
         bound_S=bound,
         read_noise_S=float(card.values.get("read_noise_S", np.nan)),
         t_read_s=float(card.values.get("t_read_s", np.nan)),

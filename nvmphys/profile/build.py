@@ -27,6 +27,7 @@ _CORRELATION_CELLS = 20_000
 _LEVELS = 64
 ROOM_TEMPERATURE_K = 300.0
 DEFAULT_TARGETS = 32
+DEFAULT_TEMPERATURES = 5
 NOT_KNOWN = "not known"
 NOT_KNOWN_APART = "not known apart"
 
@@ -47,11 +48,11 @@ def build_profile(
     ----------
     card : ModelCard
     targets : array_like (target,) or None
-        Target conductances [S] within the card's validity; None for `DEFAULT_TARGETS` of them over its range.
+        Target conductances [S] within the card's validity; None for about `DEFAULT_TARGETS` over its range.
     times : array_like (time,)
         Times since programming [s]; the time of the programmed conductance (0, or t0 of a power law) is added.
     temperatures : array_like, optional
-        Temperatures [K] of a card that holds a law of temperature (its lowest and highest by default); for any other
+        Temperatures [K] of a card that holds a law of temperature (a few over its range by default); for any other
         card one temperature, which is a label.
     array : mapping, optional
         What a crossbar study found, kept in the profile's array section.
@@ -78,8 +79,7 @@ def build_profile(
     """
     rng = as_rng(rng)
     law = law_of(card)
-    target = np.linspace(*law.level_range_S, DEFAULT_TARGETS) if targets is None else targets
-    target = np.unique(np.asarray(target, dtype=float))
+    target = law.default_targets(DEFAULT_TARGETS) if targets is None else np.unique(np.asarray(targets, dtype=float))
     if target.size == 0 or np.size(times) == 0:
         raise BadInput("targets and times must hold at least one value each")
     time = np.unique(np.append(np.asarray(times, dtype=float), law.first_time_s))
@@ -105,6 +105,7 @@ def build_profile(
             "temperature_K": list(law.temperature_range_K or ()),
             "extrapolated": [bool(t > law.time_range_s[1] * (1 + 1e-9)) for t in time],
         },
+        extrapolates=law.extrapolates,
         extras=law.extras,
         read_noise_S=read_noise,
         sigma_range_S=_sigma_range(law, target, time),
@@ -117,11 +118,16 @@ def build_profile(
 
 
 def _temperatures(law: CellLaw, temperatures: Sequence[float] | Array | None, name: str) -> Array:
-    """Return the temperatures of the tables: those asked for, else the law's ends, else a label."""
+    """Return the temperatures of the tables: those asked for, else a few over the law's range, else a label."""
     known = law.temperature_range_K
-    if temperatures is None:
-        return np.unique(known if known else [ROOM_TEMPERATURE_K]).astype(float)
+    if temperatures is None and known is None:
+        return np.array([ROOM_TEMPERATURE_K])
+    if temperatures is None and known is not None:
+        # even in 1/T, along which quantiles are interpolated
+        return np.asarray(1 / np.linspace(1 / known[0], 1 / known[1], DEFAULT_TEMPERATURES))
     heat = np.unique(np.asarray(temperatures, dtype=float))
+    if not np.all(np.isfinite(heat) & (heat > 0)):
+        raise BadInput(f"temperatures must be finite and > 0 K (got {', '.join(f'{t:g}' for t in heat)} K)")
     if heat.size == 0 or (heat.size > 1 and known is None):
         raise BadInput(f"temperatures must be one value (got {heat.size}): card {name} holds no law of temperature")
     return heat
@@ -240,4 +246,4 @@ def _at_zero(tables: Tables) -> tuple[str, ...]:
     if not share.any():
         return ()
     worst = float(np.max([tables.probability[row == 0].max(initial=0.0) for row in tables.programmed_S]))
-    return (f"programmed conductances drawn below zero stand at 0 S: up to {worst:.0%} of the cells of a target",)
+    return (f"conductances drawn below zero stand at 0 S: as programmed up to {worst:.0%} of the cells of a target",)

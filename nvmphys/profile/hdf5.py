@@ -55,6 +55,7 @@ def save_profile(profile: VariationProfile, path: str | os.PathLike[str]) -> Non
         file.attrs["floor_S"] = profile.coordinate.floor_S
         file.attrs["level_is_programmed"] = profile.level_is_programmed
         file.attrs["programming_correlation"] = profile.programming_correlation
+        file.attrs["extrapolates"] = profile.extrapolates
         file.attrs["sigma_ref"] = "absolute"
         for name in _AXES:
             file[f"/axes/{name}"] = getattr(profile.tables, name)
@@ -73,7 +74,9 @@ def save_profile(profile: VariationProfile, path: str | os.PathLike[str]) -> Non
         for name, extra in profile.extras.items():
             group = file.create_group(f"/faults/{name}")
             group["quantiles_S"] = extra.quantiles_S
-            group.attrs.update(weight=extra.weight, interval=extra.interval, basis=str(extra.basis), note=extra.note)
+            group.attrs.update(
+                weight=extra.weight, interval=extra.interval, basis=str(extra.basis), note=extra.note, stays=extra.stays
+            )
         for name in _TEXTS:
             file.attrs[name] = json.dumps(getattr(profile, name), default=_plain)
         file.attrs["assumptions"] = json.dumps(profile.assumptions)
@@ -133,6 +136,7 @@ def _read(file: h5py.File, path: Any) -> VariationProfile:
         history=history,
         extras=extras,
         programming_correlation=correlation,
+        extrapolates=bool(file.attrs.get("extrapolates", True)),
         read_noise_S=_optional(file, "/read_noise/sigma_S", (target.size, time.size), path),
         sigma_range_S=_optional(file, "/confidence/sigma_range_S", (2, target.size, time.size), path),
         drift={name: float(value) if value.ndim == 0 else value for name, value in drift.items()},
@@ -153,7 +157,7 @@ def _number(item: h5py.Group, name: str, path: Any) -> float:
 def _text(item: h5py.Group, name: str, path: Any) -> str:
     """Read an attribute that is one text."""
     value = item.attrs[name]
-    if not isinstance(value, str) or not value.isprintable():
+    if not isinstance(value, str) or any("\ud800" <= sign <= "\udfff" for sign in value):
         raise BadInput(f"{path}: attribute {name} of {item.name} must be a text")
     return value
 
@@ -175,7 +179,7 @@ def _coordinate(file: h5py.File, path: Any) -> Coordinate:
     if not 0 <= floor < np.inf:
         raise BadInput(f"{path}: floor_S must be a finite conductance >= 0 S (got {floor:g} S)")
     try:
-        return Coordinate(_text(file, "coordinate", path), floor)
+        return Coordinate(_text(file, "coordinate", path)[:80], floor)
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
 
@@ -244,7 +248,8 @@ def _extra(file: h5py.File, place: str, path: Any) -> Extra:
     basis = _text(group, "basis", path)
     if basis not in list(Basis):
         raise unknown_name(f"basis in {path}: {place}:", basis[:80], Basis)
-    return Extra(weight, (float(interval[0]), float(interval[1])), quantiles, Basis(basis), _text(group, "note", path))
+    return Extra(weight, (float(interval[0]), float(interval[1])), quantiles, Basis(basis), _text(group, "note", path),
+                 bool(group.attrs.get("stays", False)))  # fmt: skip
 
 
 def _is_increasing(values: NDArray[np.float64], lowest: float = -np.inf) -> bool:

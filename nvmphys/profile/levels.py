@@ -10,8 +10,8 @@ from nvmphys.profile.profile import VariationProfile
 
 Array = NDArray[np.float64]
 
-_FINE = 2000
-"""Conductances that a next level is sought among."""
+_MOST = 100_000
+"""Levels after which the count ends."""
 
 
 def distinct_levels(profile: VariationProfile, time_index: int, overlap: float = 0.01, heat_index: int = 0) -> Array:
@@ -52,16 +52,21 @@ def distinct_levels(profile: VariationProfile, time_index: int, overlap: float =
     edges = np.stack(
         [_quantile(tables.quantiles_S[heat_index, :, time_index], tables.probability, p) for p in (tail, 1 - tail)]
     )
-    grid = np.linspace(tables.target_S[0], tables.target_S[-1], _FINE)
-    low, high = (np.interp(grid, tables.target_S, edge) for edge in edges)
+    low, high = edges
     # a level above must stay above: the lowest edge of all targets from here on
     low = np.minimum.accumulate(low[::-1])[::-1]
-    found, place = [0], 0
-    while True:
-        place = int(np.searchsorted(low, high[found[-1]], side="left"))
-        if place >= grid.size or place <= found[-1]:
-            return grid[found]
-        found.append(place)
+    found = [float(tables.target_S[0])]
+    while len(found) < _MOST:
+        border = float(np.interp(found[-1], tables.target_S, high))
+        after = int(np.searchsorted(low, border, side="left"))
+        if after == 0 or after == low.size:
+            break
+        share = (border - low[after - 1]) / (low[after] - low[after - 1])
+        following = tables.target_S[after - 1] + share * (tables.target_S[after] - tables.target_S[after - 1])
+        if following <= found[-1]:
+            break
+        found.append(float(following))
+    return np.array(found)
 
 
 def _quantile(table: Array, probability: Array, p: float) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,8 @@ class VariationProfile:
         Whether a cell's change depends on where it stands as programmed, or on its target.
     history : History
         Joint law of a cell's scores over time.
+    extrapolates : bool
+        Whether the law behind it says anything, as an assumption, of times beyond the last one known.
     extras : mapping of str to Extra
         Populations that do not follow the target, with their share.
     read_noise_S : ndarray (target, time) or None
@@ -107,7 +109,7 @@ class VariationProfile:
     history: History
     basis: Mapping[str, str]
     validity: Mapping[str, Any]
-    extrapolates: ClassVar[bool] = True
+    extrapolates: bool = True
     extras: Mapping[str, Extra] = field(default_factory=dict)
     programming_correlation: float = 0.0
     read_noise_S: Array | None = None
@@ -134,11 +136,11 @@ class VariationProfile:
 
         A power law starts at its t0; after a first read at 0 nothing is known before the first time of the tables.
         """
-        times = self._interpolated
+        times = self.interpolated
         return float(self.tables.time_s[times][0]), float(self.tables.time_s[-1])
 
     @property
-    def _interpolated(self) -> slice:
+    def interpolated(self) -> slice:
         """Return which of the table's times lie on the axis of ln t."""
         return slice(0 if self.first_time_s > 0 or self.tables.time_s.size == 1 else 1, None)
 
@@ -163,7 +165,8 @@ class VariationProfile:
         temperature : float, optional
             Within the table's [K]; the lowest by default.
         extrapolate : bool
-            Hold the last table beyond its time; off by default, then such a time is refused.
+            Hold the last table beyond its time; off by default, then such a time is refused. A profile of the
+            programmed conductance alone refuses any other time.
         extras : bool
             Mix in the populations that do not follow the target, with their shares.
 
@@ -189,31 +192,38 @@ class VariationProfile:
         cells = np.asarray(targets, dtype=float)
         when = np.atleast_1d(np.asarray(times, dtype=float))
         check_levels(self, cells)
-        check_times(self, when, extrapolate)
+        check_times(self, when, extrapolate and self.tables.time_s.size > 1)
         flat = cells.ravel()
         z = rng.standard_normal(flat.size)
-        programmed = self.program(flat, z, rng, extras=extras)
+        programmed, stuck = self.program(flat, z, rng, extras=extras)
         level = self.level(programmed, flat)
         later = when != self.first_time_s
         out = np.broadcast_to(programmed, (when.size, flat.size)).copy()
         scores = correlated(self.history.scores(when[later], flat.size, rng), z, self.programming_correlation)
         for i, score in zip(np.flatnonzero(later), scores, strict=True):
-            out[i] = self.at(programmed, level, when[i], score, temperature)
+            out[i] = np.where(stuck, programmed, self.at(programmed, level, when[i], score, temperature))
         return out.reshape(when.size, *cells.shape)
 
-    def program(self, targets_S: Array, z: Array, rng: np.random.Generator, *, extras: bool = True) -> Array:
-        """Return conductances [S] as programmed, at normal scores z; cells drawn of the extras replace regular ones."""
+    def program(
+        self, targets_S: Array, z: Array, rng: np.random.Generator, *, extras: bool = True
+    ) -> tuple[Array, NDArray[np.bool_]]:
+        """Return conductances [S] as programmed at normal scores z, and which cells are stuck there.
+
+        Cells drawn of the extra populations replace regular ones.
+        """
         tables = self.tables
         programmed = look_up(tables.programmed_S, tables.target_S, tables.probability, targets_S, z)
+        stuck = np.zeros(programmed.size, dtype=bool)
         if not extras:
-            return programmed
+            return programmed, stuck
         lot, place, low = rng.random(z.size), rng.random(z.size), 0.0
         for extra in self.extras.values():
             mine = (lot >= low) & (lot < low + extra.weight)
             low += extra.weight
             if extra.quantiles_S.size:
                 programmed[mine] = np.interp(place[mine], np.linspace(0, 1, extra.quantiles_S.size), extra.quantiles_S)
-        return programmed
+                stuck |= mine & extra.stays
+        return programmed, stuck
 
     def level(self, programmed_S: Array, targets_S: Array) -> Array:
         """Return the level [S] whose changes each cell follows: the nearest tabulated.
@@ -237,11 +247,11 @@ class VariationProfile:
 
     def change_at(self, level_S: Array, time_s: float, z: Array, temperature: float | None = None) -> Array:
         """Return the change of the coordinate at one time, by level and score."""
-        times = self.tables.time_s[self._interpolated]
+        times = self.tables.time_s[self.interpolated]
         position = float(np.interp(np.log(time_s), np.log(times), np.arange(times.size)))
         low = int(position)
         high = min(low + 1, times.size - 1)
-        table = self._at_temperature(temperature)[:, self._interpolated]
+        table = self._at_temperature(temperature)[:, self.interpolated]
         mixed = table[:, low] + (position - low) * (table[:, high] - table[:, low])
         return look_up(mixed, self.tables.level_S, self.tables.probability, level_S, z)
 
@@ -250,17 +260,22 @@ class VariationProfile:
         known = self.tables.temperature_K
         if temperature is None:
             return self.tables.change[0]
+        self.check_temperature(temperature)
+        position = float(np.interp(-1 / temperature, -1 / known, np.arange(known.size)))
+        low = int(position)
+        high = min(low + 1, known.size - 1)
+        change = self.tables.change
+        return np.asarray(change[low] + (position - low) * (change[high] - change[low]))
+
+    def check_temperature(self, temperature: float) -> None:
+        """Refuse a temperature [K] outside those of the tables."""
+        known = self.tables.temperature_K
         if not known[0] - 0.5 <= temperature <= known[-1] + 0.5:
             what = f"lie within {known[0]:g} … {known[-1]:g} K" if known.size > 1 else f"be {known[0]:g} K"
             raise BadInput(
                 f"temperature must {what}, the temperatures of this profile (got {temperature:g} K): build it with "
                 "those you need"
             )
-        position = float(np.interp(-1 / temperature, -1 / known, np.arange(known.size)))
-        low = int(position)
-        high = min(low + 1, known.size - 1)
-        change = self.tables.change
-        return np.asarray(change[low] + (position - low) * (change[high] - change[low]))
 
 
 def look_up(table: Array, axis_S: Array, probability: Array, targets_S: Array, z: Array) -> Array:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from nvmphys.cards import load_card
 from nvmphys.errors import BadInput
 from nvmphys.files import replacing
+from nvmphys.fit.result import Progress
 from nvmphys.population import law_of
 from nvmphys.profile import VariationProfile, build_profile
 from nvmphys.profile.levels import distinct_levels
-from nvmphys.records import ModelCard
+from nvmphys.records import TECHNOLOGY_NAMES, ModelCard
 from nvmphys.report.html import png, template
 from nvmphys.report.plots import COLOURS, MARKERS
 
@@ -71,7 +72,7 @@ class Compared:
         return self.card.name + (" (limit)" if self.profile.basis["programmed"] == "bound" else "")
 
 
-def compare(names: Sequence[str], seed: int = 0) -> list[Compared]:
+def compare(names: Sequence[str], seed: int = 0, tell: Progress = lambda what, done, total: None) -> list[Compared]:
     """Build the profile of each card at the compared times, as far as the card knows them.
 
     Raises
@@ -81,11 +82,18 @@ def compare(names: Sequence[str], seed: int = 0) -> list[Compared]:
     """
     if len(names) < 2:
         raise BadInput(f"a comparison needs two cards or more (got {len(names)}): nvmphys list cards")
-    return [_compared(load_card(name), seed) for name in names]
+    cards = []
+    for done, name in enumerate(names):
+        tell("cards", done, len(names))
+        cards.append(_compared(load_card(name), seed))
+    tell("cards", len(names), len(names))
+    return cards
 
 
 def _compared(card: ModelCard, seed: int) -> Compared:
     law = law_of(card)
+    if law.level_range_S[1] <= law.level_range_S[0]:
+        raise BadInput(f"card {card.name} has one level: there is no range to take shares of")
     low, high = law.time_range_s
     when = {name: time for name, time in TIMES.items() if low <= time and (time <= high or law.extrapolates)}
     profile = build_profile(card, np.linspace(*law.level_range_S, _TARGETS), [law.first_time_s, *when.values()],
@@ -101,7 +109,12 @@ def _compared(card: ModelCard, seed: int) -> Compared:
     return Compared(card, profile, tuple(moments))
 
 
-def write_comparison(names: Sequence[str], path: str | os.PathLike[str], seed: int = 0) -> Path:
+def write_comparison(
+    names: Sequence[str],
+    path: str | os.PathLike[str],
+    seed: int = 0,
+    tell: Progress = lambda what, done, total: None,
+) -> Path:
     """Write the page that puts cards side by side.
 
     Returns
@@ -109,7 +122,7 @@ def write_comparison(names: Sequence[str], path: str | os.PathLike[str], seed: i
     Path
         Of the page.
     """
-    cards = compare(names, seed)
+    cards = compare(names, seed, tell)
     text = template("compare.html.j2").render(
         cards=cards, rows=[row(c) for c in cards], times=list(TIMES), overlap=OVERLAP,
         pictures=[{"png": png(figure), "caption": caption} for figure, caption in _pictures(cards)],
@@ -125,7 +138,7 @@ def row(c: Compared) -> dict[str, str]:
     sigma = tables.sigma_S[0] / c.range_S
     day = c.moments[1]
     out = {
-        "technology": c.card.technology.upper(),
+        "technology": TECHNOLOGY_NAMES[c.card.technology],
         "basis": c.profile.basis["conductance"]
         + (": σ is a limit" if c.profile.basis["programmed"] == "bound" else ""),
         "targets [µS]": f"{low * 1e6:.3g} … {high * 1e6:.3g}",
@@ -133,13 +146,15 @@ def row(c: Compared) -> dict[str, str]:
         "σ after 1 day [% of range]": _not_known(day, lambda k: _percent(np.median(sigma[:, k]))),
         "median shift after 1 day [% of range]": _not_known(day, lambda k: f"{100 * np.median(shift(c, k)):+.1f}"),
         "drift exponent ν": "none: no power law",
-        "σ of one read [% of range]": c.profile.basis["read_noise"],
+        "σ of one read after 1 day [% of range]": c.profile.basis["read_noise"],
     }
     if c.profile.drift:
         nu = np.asarray(c.profile.drift["nu_mean"])
         out["drift exponent ν"] = f"{nu.min():.3g} … {nu.max():.3g}"
-    if c.profile.read_noise_S is not None:
-        out["σ of one read [% of range]"] = _percent(np.median(c.profile.read_noise_S[:, -1]) / c.range_S)
+    noise = c.profile.read_noise_S
+    if noise is not None:
+        one_read = _not_known(day, lambda k: _percent(np.median(noise[:, k]) / c.range_S))
+        out["σ of one read after 1 day [% of range]"] = one_read
     for moment in c.moments:
         levels = "not known" if moment.levels is None else str(moment.levels)
         out[f"levels, {moment.name}"] = levels + (f" ({moment.note})" if moment.note else "")

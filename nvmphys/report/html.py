@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from nvmphys.files import replacing
 from nvmphys.population import law_of
+from nvmphys.records import TECHNOLOGY_NAMES
 from nvmphys.report import plots
 from nvmphys.report.contents import FitSummary, RelaxationSummary, StudyContents, load_contents, save_contents
 
@@ -47,6 +48,7 @@ def write_report(contents: StudyContents, folder: str | os.PathLike[str]) -> Pat
     text = template("report.html.j2").render(
         c=contents,
         card=contents.card,
+        technology=TECHNOLOGY_NAMES[contents.card.technology],
         pictures=drawn,
         parameters=list(parameter_tables(contents)),
         sci=_digits,
@@ -178,7 +180,7 @@ def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
             axes[0, 0], profile, profile.tables.mean_S - profile.tables.target_S[:, None], "mean shift"
         )
         plots.over_temperature(axes[0, 1], profile, profile.tables.sigma_S, "σ")
-        words = "By temperature, at the last time of the profile; the law follows Arrhenius between the temperatures."
+        words = "By temperature, at the last time of the profile; a profile is linear in 1/T between those it holds."
         yield Picture("profile", figure, words)
     if profile.time_range_s[1] > profile.time_range_s[0]:
         figure, axes = _figure(1, 2, 10.5, 3.4)

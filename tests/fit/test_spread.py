@@ -88,11 +88,28 @@ def test_quantiles_of_the_change_show_the_tails_of_real_cells():
     assert middle["q_0.98"] <= high <= middle["q_0.9975"]
 
 
+def test_what_is_not_fitted_is_counted_and_what_shrinks_is_said(tmp_path):
+    head = "level,time_s,count,mean_S,sigma_S\n"
+    rows = [f"{k},{t},50,{(k + 1) * 1e-6},{s}e-7\n" for k in range(3) for t, s in ((0, 2), (60, 1.5), (3600, 3))]
+    path = tmp_path / "table.csv"
+    path.write_text(head + "".join(row for row in rows if row != rows[-1]) + "2,7200,1,3e-6,0\n")
+    result = nv.fit(nv.read(path), "spread", seed=1)
+    assert result.values["time_s"] == [60.0]
+    rules = {exclusion.rule: exclusion.where for exclusion in result.exclusions}
+    assert rules == {"fewer than two cells, or no σ": "levels 2", "time without all levels (2 of 3)": "3600 s"}
+    assert any("σ falls below that as programmed in 3 of 3 rows" in sentence for sentence in result.assumptions)
+    assert not result.law.extrapolates
+    gaps = np.abs(result.points.measured_S - result.points.fitted_S)
+    assert gaps.max() == pytest.approx(0.5e-7, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("level,time_s,count,mean_S,sigma_S\n0,0,9,1e-6,1e-7\n1,5,9,2e-6,1e-7\n", "level 1 has no row of conductance"),
+        ("level,time_s,count,mean_S,sigma_S\n0,0,9,1e-6,1e-7\n1,5,9,2e-6,1e-7\n", "level 1 has no usable row"),
         ("level,time_s,count,mean_S,sigma_S\n0,0,9,1e-6,1e-7\n1,0,9,1e-6,1e-7\n", "differ between levels"),
+        ("level,time_s,count,mean_S,sigma_S\n0,0,9,1e-6,1e-7\n0,0,9,2e-6,1e-7\n", "level 0 has two rows for 0 s"),
+        ("level,time_s,count,mean_S,sigma_S\n0,0,1,1e-6,0\n", "no row tells a σ"),
         (
             "level,time_s,temperature_K,count,mean_S,sigma_S\n0,0,300,9,1e-6,1e-7\n1,0,400,9,2e-6,1e-7\n",
             "several temperatures",

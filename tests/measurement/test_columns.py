@@ -125,7 +125,7 @@ def test_a_header_that_the_map_asks_for_must_be_there(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("columns = [", "is not valid TOML"), ("x = 1", "unknown key in the column map map.toml 'x'")],
+    [("columns = [", "is not valid TOML"), ("x = 1", "map.toml: unknown key in the column map 'x'")],
 )
 def test_a_map_file_that_is_wrong_is_named(tmp_path, content, words):
     with pytest.raises(BadInput, match=re.escape(words)):

@@ -38,7 +38,9 @@ EVALUATED = {
     "sigma_total": lambda law, g, t: np.hypot(
         law.programming_sigma(g), 0 if t == law.first_time_s else change(law, g, t, 1.0) - change(law, g, t, 0.0)
     ),
-    "sigma_other": lambda law, g, t: law.sigma_prog_S.at(g)[1],
+    "sigma_other": lambda law, g, t: (
+        law.sigma_other_S.at(g / law.g_max_S) if law.drift(g) else law.sigma_prog_S.at(g)[1]
+    ),
     "shift": lambda law, g, t: change(law, g, t, 0.0),
     "sigma_change": lambda law, g, t: change(law, g, t, 1.0) - change(law, g, t, 0.0),
 }
@@ -90,10 +92,14 @@ def test_the_cards_hold_exactly_the_coefficients_of_their_sources():
 def test_the_two_fits_of_wan_are_both_in_the_card_and_their_disagreement_in_the_profile():
     law = nv.law_of(nv.load_card("rram_wan_2022"))
     low, high = law.sigma_range(np.array([0.0, 20e-6]), 1.0)
-    np.testing.assert_allclose([low[0], high[0]], [0.348e-6, 1.053e-6])
+    # half of a normal law about 0 is cut at 0: its σ is √(1/2 - 1/2π) of what is published
+    half = np.sqrt(0.5 - 0.5 / np.pi)
+    np.testing.assert_allclose([low[0], high[0]], [0.348e-6 * half, 1.053e-6 * half])
     assert law.sigma_range(np.array([0.0]), 86400.0) is None
+    assert np.isnan(law.sigma_range(np.array([39.5e-6]), 1.0)[1]).all()
     profile = nv.build_profile(nv.load_card("rram_wan_2022"), [0.0, 20e-6], [1.0, 3600.0], rng=1)
-    np.testing.assert_allclose(profile.sigma_range_S[:, 0, 0], [0.348e-6, 1.053e-6])
+    np.testing.assert_allclose(profile.sigma_range_S[:, 0, 0], [0.348e-6 * half, 1.053e-6 * half])
+    assert profile.sigma_range_S[0, 0, 0] == pytest.approx(profile.tables.sigma_S[0, 0, 0], rel=1e-3)
     assert np.isnan(profile.sigma_range_S[:, :, 1]).all()
 
 
@@ -157,3 +163,45 @@ def test_the_profile_carries_that_correlation():
     g = bound.sample(np.full(60_000, 15e-6), times, rng=2)
     assert g[1].std() == pytest.approx(bound.tables.sigma_S[0, 1, 1], rel=0.02)
     assert bound.tables.sigma_S[0, 1, 1] < 0.97 * loose.tables.sigma_S[0, 1, 1]
+
+
+def test_the_steps_of_a_level_shape_are_steps_in_the_profile_too():
+    card = nv.load_card("rram4")
+    law, profile = nv.law_of(card), nv.build_profile(card, None, [0.0], rng=1)
+    for target in (20e-6, 24.5e-6, 25.5e-6, 74e-6, 76e-6):
+        cells = profile.sample(np.full(40_000, target), [0.0], rng=2)[0]
+        assert cells.std() == pytest.approx(law.programming_sigma(np.array([target]))[0], rel=0.03)
+
+
+@pytest.mark.parametrize("name", ["pcm_90nm", "rram_wan_2022"])
+def test_near_zero_a_profile_draws_what_the_law_draws(name):
+    card = nv.load_card(name)
+    law = nv.law_of(card)
+    profile = nv.build_profile(card, None, [law.first_time_s], rng=1)
+    target = np.full(60_000, 0.015 * law.level_range_S[1])
+    cells = profile.sample(target, [law.first_time_s], rng=2)[0]
+    direct = nv.draw_cells(law, target, np.array([law.first_time_s]), np.random.default_rng(3))[0]
+    assert cells.std() == pytest.approx(direct.std(), rel=0.05)
+    assert cells.mean() == pytest.approx(direct.mean(), abs=0.05 * direct.std())
+
+
+def test_stuck_cells_and_single_times_do_not_change_later():
+    profile = nv.build_profile(nv.load_card("fefet_hzo"), None, [0.0], rng=1)
+    assert not profile.extrapolates
+    for extrapolate in (False, True):
+        with pytest.raises(BadInput, match="nothing says how cells go on"):
+            profile.sample(np.full(3, 1e-6), [0.0, 60.0], rng=1, extrapolate=extrapolate)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"targets": [float("nan")]}, "target conductance must lie within"),
+        ({"times": [float("nan")]}, "times must be finite"),
+        ({"temperatures": [-5.0]}, "temperatures must be finite and > 0 K"),
+    ],
+)
+def test_what_is_no_number_is_no_axis(arguments, words):
+    given = {"targets": [1e-5], "times": [60.0], "temperatures": None} | arguments
+    with pytest.raises(BadInput, match=words):
+        nv.build_profile(nv.load_card("pcm_90nm"), given["targets"], given["times"], given["temperatures"], rng=1)

@@ -46,6 +46,8 @@ def drift_rows(name, g_max, t0, times, sigma, mean, spread, q, t_read):
 
 
 def pcm_90nm():
+    for g in ("1", "4", "10", "17.5", "25"):
+        yield "pcm_90nm", "sigma_other", mpf(g), "", poly("0.28638599 0.07585724 -0.00178767", mpf(g))
     yield from drift_rows(
         "pcm_90nm", "25", "20", ("20", "60", "3600", DAY),
         lambda x: poly("0.26348 1.9650 -1.1731", x),
