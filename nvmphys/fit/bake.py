@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 from scipy.optimize import minimize
 
 from nvmphys.errors import BadInput
@@ -26,6 +26,7 @@ from nvmphys.fit.bakes import (
 from nvmphys.fit.cells import Cells, level_knots, level_range
 from nvmphys.fit.judge import Judgement, folds, judge
 from nvmphys.fit.likelihood import ROUGHNESS, USUAL_TEMPER, Observations, Optimum
+from nvmphys.fit.options import LevelGrid
 from nvmphys.fit.populations import over_set_population, population_tables, share_interval
 from nvmphys.fit.result import Convergence, FitResult, Points, Progress, bootstrap, bootstrap_intervals
 from nvmphys.population.bake import BOLTZMANN_EV, NAME, BakeLaw, to_values
@@ -47,13 +48,13 @@ _SHARED = 4
 """Parameters of the whole law, at the end of the vector: temper, energy of the centre, energies of the scale."""
 
 
-class Options(BaseModel):
+class Options(LevelGrid):
     """Choices of a bake fit.
 
     Attributes
     ----------
     n_levels, g_max_S : int, float, optional
-        The programming grid: n levels from 0 to g_max [S]; reads beyond g_max before a bake are left out.
+        The programming grid (see :class:`~nvmphys.fit.options.LevelGrid`).
     knots : int
         Level knots of the law.
     floor_S : float, optional
@@ -62,19 +63,9 @@ class Options(BaseModel):
         Refits on resampled devices, for the intervals.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    n_levels: int | None = Field(default=None, ge=1)
-    g_max_S: float | None = Field(default=None, gt=0)
     knots: int = Field(default=8, ge=1)
     floor_S: float | None = Field(default=None, gt=0)
     bootstrap: int = Field(default=20, ge=0)
-
-    @model_validator(mode="after")
-    def _levels_and_range_go_together(self) -> Options:
-        if (self.n_levels is None) != (self.g_max_S is None):
-            raise BadInput("n_levels and g_max_S go together: give both, or neither to take the levels from the file")
-        return self
 
 
 @dataclass(frozen=True)

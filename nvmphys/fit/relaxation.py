@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from scipy.optimize import minimize
 from scipy.stats import truncnorm
 
 from nvmphys.errors import BadInput, unknown_name
 from nvmphys.fit.cells import Cells, collect, level_knots, level_range, split_over_set, summarise
 from nvmphys.fit.histories import fit_history
-from nvmphys.fit.judge import Judgement, LawPredictor, judge
+from nvmphys.fit.judge import INTERVALS, GaussianBins, Judgement, LawPredictor, LookUpTable, Predictor, judge
 from nvmphys.fit.likelihood import (
     Likelihood,
     Observations,
@@ -24,6 +24,7 @@ from nvmphys.fit.likelihood import (
     Surface,
     observations_of,
 )
+from nvmphys.fit.options import LevelGrid
 from nvmphys.fit.outlook import judge_extrapolation
 from nvmphys.fit.populations import over_set_population, population_tables
 from nvmphys.fit.result import Convergence, FitResult, Outlook, Progress, bootstrap, bootstrap_intervals
@@ -41,13 +42,13 @@ DETERMINED = ("location", "scale_S", "skew", "tail", "temper", "history_correlat
 Array = NDArray[np.float64]
 
 
-class Options(BaseModel):
+class Options(LevelGrid):
     """Choices of a relaxation fit.
 
     Attributes
     ----------
     n_levels, g_max_S : int, float, optional
-        The programming grid: n levels from 0 to g_max [S]; first reads beyond g_max are the over-set population.
+        The programming grid (see :class:`~nvmphys.fit.options.LevelGrid`).
     knots : int
         Level knots of the surface.
     floor_S : float, optional
@@ -58,19 +59,13 @@ class Options(BaseModel):
         Law of the spread beyond the longest time.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    n_levels: int | None = Field(default=None, ge=1)
-    g_max_S: float | None = Field(default=None, gt=0)
     knots: int = Field(default=10, ge=1)
     floor_S: float | None = Field(default=None, gt=0)
     bootstrap: int = Field(default=20, ge=0)
     extrapolation: str = EXTRAPOLATIONS[0]
 
     @model_validator(mode="after")
-    def _levels_and_range_go_together(self) -> Options:
-        if (self.n_levels is None) != (self.g_max_S is None):
-            raise BadInput("n_levels and g_max_S go together: give both, or neither to take the levels from the file")
+    def _extrapolation_is_known(self) -> Options:
         if self.extrapolation not in EXTRAPOLATIONS:
             raise unknown_name("extrapolation", self.extrapolation, EXTRAPOLATIONS)
         return self
@@ -103,7 +98,10 @@ def fit(
         raise BadInput("raw cells and summaries cannot be fitted together: give one kind")
     everyone = collect(measurements, n_levels=chosen.n_levels, g_max_S=chosen.g_max_S)
     cells, over_set = split_over_set(everyone)
-    judgement, left_out = _judge_left_out(cells, holdout, chosen, rng) if holdout > 0 else (None, None)
+    judgement, left_out, tables = None, None, {}
+    if holdout > 0:
+        judgement, left_out, table = _judge_left_out(cells, holdout, chosen, rng)
+        tables["Law and baselines on the devices left out"] = table
     law, optimum = fit_cells(cells, chosen, rng)
 
     def refit() -> dict[str, Any]:
@@ -122,8 +120,9 @@ def fit(
     if holdout > 0 and earlier is not None:
         outlook = _outlook(fit_cells(cells.before(earlier), chosen, rng)[0], cells, earlier, rng)
     return replace(
-        result, left_out=judgement, left_out_cells=left_out, left_out_what=what, cells=cells, outlook=outlook
-    )
+        result, left_out=judgement, left_out_cells=left_out, left_out_what=what, cells=cells, outlook=outlook,
+        tables=tables,
+    )  # fmt: skip
 
 
 def fit_cells(
@@ -321,13 +320,23 @@ def fit_summary_table(
 
 def _judge_left_out(
     cells: Cells, holdout: float, options: Options, rng: np.random.Generator
-) -> tuple[Judgement, Cells]:
-    """Fit without a share of the devices and judge on them; return the judgement and the devices left out."""
+) -> tuple[Judgement, Cells, pd.DataFrame]:
+    """Fit without a share of the devices; return the judgement on them, the devices, and baselines beside the law."""
     order = rng.permutation(len(cells))
     n = max(1, round(holdout * len(cells)))
-    law, _ = fit_cells(cells[order[n:]], options, rng)
-    left_out = cells[order[:n]]
-    return judge([(LawPredictor(law), left_out)], rng), left_out
+    seen, left_out = cells[order[n:]], cells[order[:n]]
+    predictors: dict[str, Predictor] = {
+        "law": LawPredictor(fit_cells(seen, options, rng)[0]),
+        "Gaussian per level": GaussianBins.of(seen),
+        "look-up table of the other cells": LookUpTable.of(seen),
+    }
+    judged = {name: judge([(predictor, left_out)], rng) for name, predictor in predictors.items()}
+    rows = [
+        {"predictor": name} | {f"coverage_{p:g}": j.coverage(p) for p in INTERVALS}
+        | {"groups": len(j.table), "within_limit": j.within if len(j.table) else float("nan")}
+        for name, j in judged.items()
+    ]  # fmt: skip
+    return judged["law"], left_out, pd.DataFrame(rows)
 
 
 def _result(

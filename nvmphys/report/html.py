@@ -253,7 +253,9 @@ def left_out_verdict(fit: FitSummary) -> str:
     return f"Its 50, 90 and 99 % intervals cover {shares} of the reads left out.{distances}"
 
 
-_SHARES = ("sigma_error", "coverage_0.9", "sign_right", "interval_of_sigma")
+_SHARES = (
+    "sigma_error", "coverage_0.5", "coverage_0.9", "coverage_0.99", "within_limit", "sign_right", "interval_of_sigma",
+)  # fmt: skip
 """Columns of a fit's tables that are shares."""
 
 

@@ -71,6 +71,15 @@ def test_the_left_out_cells_of_a_known_law_are_covered_nominally(result):
         assert low - 0.01 <= result.left_out.coverage(p) <= high + 0.01
 
 
+def test_baselines_stand_beside_the_law_on_the_same_cells(result):
+    ((title, table),) = result.tables.items()
+    assert "baselines" in title
+    table = table.set_index("predictor")
+    assert table.loc["law", "coverage_0.5"] == pytest.approx(result.left_out.coverage(0.5))
+    assert table.loc["Gaussian per level", "coverage_0.5"] > 0.55
+    assert table.loc["law", "within_limit"] > table.loc["Gaussian per level", "within_limit"]
+
+
 def test_the_histories_of_a_known_law_are_recovered(truth, result):
     from scipy.stats import spearmanr
 
