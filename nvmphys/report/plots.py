@@ -138,7 +138,9 @@ def sigma_over_target(ax: Axes, profile: VariationProfile, fit: RelaxationSummar
             )
     top = ax.get_ylim()[1]
     ax.set(xlabel="target conductance [µS]", ylabel="σ, absolute [µS]", ylim=(0, 1.5 * top))
-    ax.set_title("σ of conductance against target" + (", measured as markers" if fit is not None else ""), fontsize=9)
+    heat = f" at {tables.temperature_K[0] - 273.15:.0f} °C" if tables.temperature_K.size > 1 else ""
+    what = "σ of conductance against target" + heat + (", measured as markers" if fit is not None else "")
+    ax.set_title(what, fontsize=9)
     ax.legend(fontsize=7, ncols=2, loc="upper left")
     ax.grid(alpha=0.25)
     return ax
@@ -244,7 +246,8 @@ def correlation_map(ax: Axes, profile: VariationProfile, index: int) -> AxesImag
                 j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if value > 0.6 else "black"
             )
     ax.set(xlabel="time (* extrapolated)" if any(beyond) else "time", ylabel="time")
-    ax.set_title(f"correlation over time, {tables.target_S[index] * MICRO:.1f} µS", fontsize=9)
+    heat = f", {tables.temperature_K[0] - 273.15:.0f} °C" if tables.temperature_K.size > 1 else ""
+    ax.set_title(f"correlation over time, {tables.target_S[index] * MICRO:.1f} µS{heat}", fontsize=9)
     return image
 
 
