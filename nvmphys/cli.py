@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,9 +23,12 @@ from rich.table import Table
 
 import nvmphys as nv
 from nvmphys import study as studies
+from nvmphys.codegen import generate
 from nvmphys.crossbar import find_ngspice
+from nvmphys.devices import device, devices
 from nvmphys.errors import BadInput, MissingTool, NvmphysError
 from nvmphys.exporters import consumers, export
+from nvmphys.files import replacing
 from nvmphys.fit import fittable
 from nvmphys.fit.result import versions
 from nvmphys.measurement import inspect as inspection
@@ -403,6 +407,27 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(3)
 
 
+@app.command("codegen")
+def codegen_command(
+    model: Annotated[str, typer.Argument(help="A device model (nvmphys list models).")],
+    to: Annotated[str, typer.Option(help="ngspice, veriloga or latex.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The file to write; default stdout.")] = None,
+    values: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as Ea=0.7; may be repeated.")] = None,
+) -> None:
+    """Write a device model as code: nvmphys codegen rram_gap --to veriloga --set Ea=0.7 -o rram_gap.va."""
+    given = {}
+    for item in values or []:
+        name, _, number = item.partition("=")
+        given[name.strip()] = (_numbers(number, f"--set {name}") or [math.nan])[0]
+    text = generate(device(model), to, given)
+    if out is None:
+        print(text, end="")
+        return
+    with replacing(out) as part:
+        part.write_text(text, encoding="utf-8")
+    print(out)
+
+
 @app.command("list")
 def list_things(
     what: Annotated[str, typer.Argument(help="sources, technologies, models, cards or consumers.")],
@@ -415,7 +440,10 @@ def list_things(
             {str(k): v for k, v in r.items()} for r in nv.load_technologies().fillna("").to_dict("records")
         ],
         "cards": lambda: [_card_line(name) for name in nv.list_cards()],
-        "models": lambda: [{"model": n, "fitted": n in fittable()} for n in conductance_models()],
+        "models": lambda: [
+            *({"model": n, "kind": "conductance", "fitted": n in fittable()} for n in conductance_models()),
+            *({"model": n, "kind": "dynamics", "fitted": n in fittable()} for n in devices()),
+        ],
         "consumers": lambda: [{"consumer": name} for name in consumers()],
     }
     if what not in listing:

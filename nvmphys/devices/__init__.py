@@ -1,0 +1,40 @@
+"""Device physics: compact models as symbolic expressions. One file a model, found by walking this folder.
+
+A model file declares `NAME` and `MODEL`, a :class:`~nvmphys.devices.model.DeviceModel`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nvmphys.discovery import modules_with
+from nvmphys.errors import unknown_name
+
+if TYPE_CHECKING:
+    from nvmphys.devices.model import DeviceModel
+
+__all__ = ["device", "devices"]
+
+
+def devices() -> list[str]:
+    """Return the names of the device models.
+
+    >>> devices()
+    ['rram_gap']
+    """
+    return sorted(modules_with(__name__, "NAME"))
+
+
+def device(name: str) -> DeviceModel:
+    """Return a device model.
+
+    Raises
+    ------
+    BadInput
+        Unknown name; close matches are offered.
+    """
+    found = modules_with(__name__, "NAME")
+    if name not in found:
+        raise unknown_name("device model", name, found)
+    model: DeviceModel = found[name].MODEL
+    return model
