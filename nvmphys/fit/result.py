@@ -165,15 +165,29 @@ def bootstrap(refit: Callable[[], dict[str, Any]], times: int, tell: Progress) -
 def bootstrap_intervals(
     values: Mapping[str, Any], replicates: Sequence[Mapping[str, Any]], names: Sequence[str]
 ) -> dict[str, Any]:
-    """Return 90 % intervals, value ± 1.645 standard errors of the bootstrap; none from fewer than five refits."""
+    """Return 90 % intervals, value ± 1.645 standard errors of the bootstrap; none from fewer than five refits.
+
+    What is positive in every refit gets them in its logarithm, so that no interval crosses zero.
+
+    Examples
+    --------
+    >>> bootstrap_intervals({"a": 1.0}, [{"a": x} for x in (0.5, 0.8, 1.0, 1.25, 2.0)], ["a"])["a"]["low"] > 0
+    True
+    """
     if len(replicates) < 5:
         return {}
     out = {}
     for name in names:
         centre = np.asarray(values[name], dtype=float)
-        spread = np.std([np.asarray(r[name], dtype=float) for r in replicates], axis=0, ddof=1)
-        if np.all(np.isfinite(spread)):
-            out[name] = {"low": (centre - 1.645 * spread).tolist(), "high": (centre + 1.645 * spread).tolist()}
+        refits = np.array([np.asarray(r[name], dtype=float) for r in replicates])
+        positive = bool(np.all(centre > 0) and np.all(refits > 0))
+        spread = 1.645 * np.std(np.log(refits) if positive else refits, axis=0, ddof=1)
+        if not np.all(np.isfinite(spread)):
+            continue
+        low, high = (
+            (centre * np.exp(-spread), centre * np.exp(spread)) if positive else (centre - spread, centre + spread)
+        )
+        out[name] = {"low": low.tolist(), "high": high.tolist()}
     return out
 
 
