@@ -41,6 +41,7 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
     with replacing(folder / "use_in_aihwkit.py") as part:
         part.write_text(EXAMPLE.replace("{times}", repr(later)), encoding="utf-8")
     known = profile.read_noise_S is not None
+    stuck = any(extra.stays for extra in profile.extras.values())
     reconverted = (
         "exact for conductances; in a network aihwkit turns programmed weights into conductances anew before drift: "
         "the largest sets the scale and the lower cell of each pair stands at g_min"
@@ -54,10 +55,10 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
             LossRow("histories", "carried", 0.0, "as drift coefficients; aihwkit programs anew after load_state_dict"),
             LossRow(
                 "populations that do not follow the target",
-                "approximated" if any(extra.stays for extra in profile.extras.values()) else "carried",
-                None if any(extra.stays for extra in profile.extras.values()) else 0.0,
+                "approximated" if stuck else "carried",
+                None if stuck else 0.0,
                 "drawn at programming; stuck cells do change later, as those of the nearest level do"
-                if any(extra.stays for extra in profile.extras.values())
+                if stuck
                 else "drawn at programming; recognised later by a conductance above the highest target's",
             ),
             LossRow("read noise", "carried", 0.0, "added at each drift call, relative to the cell's conductance")

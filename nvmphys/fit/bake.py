@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from nvmphys.errors import BadInput
 from nvmphys.fit.bakes import (
@@ -25,10 +25,10 @@ from nvmphys.fit.bakes import (
 )
 from nvmphys.fit.cells import Cells, level_knots, level_range
 from nvmphys.fit.judge import Judgement, folds, judge
-from nvmphys.fit.likelihood import ROUGHNESS, USUAL_TEMPER, Observations, Optimum
+from nvmphys.fit.likelihood import ROUGHNESS, USUAL_TEMPER, Observations, Optimum, restarted
 from nvmphys.fit.options import LevelGrid
 from nvmphys.fit.populations import over_set_population, population_tables, share_interval
-from nvmphys.fit.result import Convergence, FitResult, Points, Progress, bootstrap, bootstrap_intervals
+from nvmphys.fit.result import FitResult, Points, Progress, bootstrap, bootstrap_intervals
 from nvmphys.population.bake import BOLTZMANN_EV, NAME, BakeLaw, to_values
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.interpolation import end_weights, level_weights
@@ -101,23 +101,23 @@ def fit(
     tell = progress or (lambda what, done, total: None)
     beyond: dict[float, Cells] = {}
     fallen: dict[float, Cells] = {}
-    if all(m.is_summary for m in measurements):
-        table = pd.concat([m.table for m in measurements], ignore_index=True)
-        bakes = bakes_of_summary(table, measurements[0].source.id, rng)
-        seen = observations_of_bake_summary(table, _frame(bakes, chosen).coordinate)
-        raw = False
-    elif any(m.is_summary for m in measurements):
+    raw = not all(m.is_summary for m in measurements)
+    if raw and any(m.is_summary for m in measurements):
         raise BadInput("raw cells and summaries cannot be fitted together: give one kind")
-    else:
+    if raw:
         bakes, beyond = bakes_of(measurements, chosen.n_levels, chosen.g_max_S)
         floor_S = _frame(bakes, chosen).coordinate.floor_S
         parts = {temperature: split_lost(cells, floor_S) for temperature, cells in bakes.items()}
         bakes, fallen = ({t: pair[k] for t, pair in parts.items()} for k in (0, 1))
-        seen = observations_of_bakes(bakes, _frame(bakes, chosen).coordinate)
-        raw = True
+        frame = _frame(bakes, chosen)
+        seen = observations_of_bakes(bakes, frame.coordinate)
+    else:
+        table = pd.concat([m.table for m in measurements], ignore_index=True)
+        bakes = bakes_of_summary(table, measurements[0].source.id, rng)
+        frame = _frame(bakes, chosen)
+        seen = observations_of_bake_summary(table, frame.coordinate)
     if len(bakes) < 2:
         raise BadInput(f"{measurements[0].source.id}: a bake law needs two temperatures or more (got {len(bakes)})")
-    frame = _frame(bakes, chosen)
     law, optimum = _fit(*seen, frame, bakes)
     replicates = bootstrap(lambda: _refit(bakes, seen, raw, frame, law, rng), chosen.bootstrap, tell)
     n_all = sum(len(cells) for part in (bakes, beyond, fallen) for cells in part.values())
@@ -125,7 +125,7 @@ def fit(
     result = _result(law, optimum, replicates, chosen, measurements, seed, bakes, raw)
     if holdout == 0:
         return result
-    return _judged(result, bakes, chosen, raw, holdout, rng)
+    return _judged(result, bakes, frame, raw, holdout, rng)
 
 
 def _extras(beyond: Mapping[float, Cells], fallen: Mapping[float, Cells], n_all: int) -> dict[str, Extra]:
@@ -162,9 +162,7 @@ class _Likelihood:
 
     def start(self) -> Array:
         """Return a start: the quartiles of all changes, typical tails, and 0.1 eV."""
-        low = np.where(np.isfinite(self.seen.low_S), self.seen.low_S, self.seen.high_S)
-        high = np.where(np.isfinite(self.seen.high_S), self.seen.high_S, self.seen.low_S)
-        quarter, three = np.quantile(0.5 * (low + high), [0.25, 0.75])
+        quarter, three = np.quantile(self.seen.middle_S, [0.25, 0.75])
         body = np.zeros((_BODY, self.knots.size))
         body[1], body[3] = np.log(max(0.45 * (three - quarter), np.finfo(float).tiny)), np.log(0.8)
         return np.concatenate([body.ravel(), [USUAL_TEMPER, 0.1, 0.1, 0.1]])
@@ -195,20 +193,16 @@ class _Likelihood:
         return rough - float(share @ value), slope
 
     def maximise(self, start: Array) -> Optimum:
-        """Minimise the loss by L-BFGS, restarted until a restart gains nothing: that is what `converged` means."""
-        vector, loss, iterations = start, np.inf, 0
-        for _restart in range(5):
+        """Minimise the loss by L-BFGS from a start."""
+
+        def run(vector: Array) -> tuple[OptimizeResult, Array]:
             found = minimize(
                 self, vector, jac=True, method="L-BFGS-B",
                 options={"maxiter": 2000, "ftol": 1e-11, "gtol": 1e-6, "maxcor": 30},
             )  # fmt: skip
-            iterations += int(found.nit)
-            if not np.isfinite(found.fun):
-                return Optimum(vector, False, "the likelihood is not finite", iterations, float(loss))
-            vector, gain, loss = found.x, loss - float(found.fun), float(found.fun)
-            if gain < 1e-6:
-                return Optimum(vector, bool(found.success), str(found.message), iterations, loss)
-        return Optimum(vector, False, "restarts still improve the likelihood", iterations, loss)
+            return found, found.x
+
+        return restarted(run, start)
 
 
 def _fit(
@@ -266,11 +260,10 @@ def _refit(
 
 
 def _judged(
-    result: FitResult, bakes: Mapping[float, Cells], options: Options, raw: bool, holdout: float,
+    result: FitResult, bakes: Mapping[float, Cells], frame: _Frame, raw: bool, holdout: float,
     rng: np.random.Generator,
 ) -> FitResult:  # fmt: skip
     """Add the judgement on left-out devices and the prediction of the hottest bake."""
-    frame = _frame(bakes, options)
     *colder, hottest = sorted(bakes)
     names = np.unique(np.concatenate([cells.device_id for cells in bakes.values()]))
     tables = dict(result.tables)
@@ -382,7 +375,7 @@ def _result(
             "temperature": "of the bake; reads at room temperature",
         },
         population=population_tables(law.extras),
-        convergence=Convergence(optimum.converged, optimum.message, optimum.iterations, optimum.loss),
+        convergence=optimum.convergence,
         n_devices=devices,
         sources=tuple(m.source for m in measurements),
         seed=seed,
@@ -402,5 +395,5 @@ def _result(
             "stuck cells",
         ),
         options={"knots": options.knots, "bootstrap": options.bootstrap, "floor_S": law.coordinate.floor_S}
-        | ({"n_levels": options.n_levels, "g_max_S": options.g_max_S} if options.n_levels else {}),
+        | options.as_given(),
     )

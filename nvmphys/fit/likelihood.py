@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
+from nvmphys.fit.result import Convergence
 from nvmphys.population.interpolation import level_weights, time_weights
 from nvmphys.population.johnson import PARAMETERS, log_density, log_interval_probability
 from nvmphys.population.relaxation import blend
@@ -40,6 +42,13 @@ class Observations:
     low_S: Array
     high_S: Array
     weight: Array
+
+    @property
+    def middle_S(self) -> Array:
+        """Middle of the bounds (n,) [S]; the finite bound where the other is infinite."""
+        low = np.where(np.isfinite(self.low_S), self.low_S, self.high_S)
+        high = np.where(np.isfinite(self.high_S), self.high_S, self.low_S)
+        return np.asarray(0.5 * (low + high))
 
     @property
     def exact(self) -> bool:
@@ -80,6 +89,28 @@ class Optimum:
     message: str
     iterations: int
     loss: float
+
+    @property
+    def convergence(self) -> Convergence:
+        """How it ended, for the result of a fit."""
+        return Convergence(self.converged, self.message, self.iterations, self.loss)
+
+
+def restarted(run: Callable[[Array], tuple[OptimizeResult, Array]], start: Array) -> Optimum:
+    """Run a minimisation again from where it ended until that gains nothing: that is what `converged` means.
+
+    `run` minimises from a vector, and returns the result and the vector reached.
+    """
+    vector, loss, iterations = start, np.inf, 0
+    for _restart in range(5):
+        result, reached = run(vector)
+        iterations += int(result.nit)
+        if not np.isfinite(result.fun) or not np.all(np.isfinite(reached)):
+            return Optimum(vector, False, "the likelihood is not finite", iterations, float(loss))
+        vector, gain, loss = reached, loss - float(result.fun), float(result.fun)
+        if gain < 1e-6:
+            return Optimum(vector, bool(result.success), str(result.message), iterations, loss)
+    return Optimum(vector, False, "restarts still improve the likelihood", iterations, loss)
 
 
 class Likelihood:
@@ -163,11 +194,8 @@ class Likelihood:
 
     def start(self) -> Array:
         """Return a start: quartiles of the changes near each node, typical tails, everywhere the same in level."""
-        seen, surface = self.observations, self.surface
+        middle, surface = self.observations.middle_S, self.surface
         parameters = np.zeros((5, surface.times_s.size, surface.level_S.size))
-        low = np.where(np.isfinite(seen.low_S), seen.low_S, seen.high_S)
-        high = np.where(np.isfinite(seen.high_S), seen.high_S, seen.low_S)
-        middle = 0.5 * (low + high)
         nearest = np.argmax(self._by_time, axis=1)
         for node in range(surface.times_s.size):
             near = middle[nearest == node] if np.any(nearest == node) else middle
@@ -182,10 +210,10 @@ class Likelihood:
     ) -> Optimum:
         """Minimise the loss by L-BFGS from a start, in coordinates scaled by the information there.
 
-        Restarted, with the scaling renewed, until a restart gains nothing: that is what `converged` means.
+        Each restart renews the scaling (see :func:`restarted`).
         """
-        vector, loss, iterations = start, np.inf, 0
-        for _restart in range(5):
+
+        def run(vector: Array) -> tuple[OptimizeResult, Array]:
             information = self.information(vector, rng)
             ridge = 1e-3 * np.trace(information) / vector.size
             factor = np.linalg.cholesky(information + ridge * np.eye(vector.size))
@@ -197,14 +225,10 @@ class Likelihood:
                 method="L-BFGS-B",
                 options={"maxiter": max_iterations, "ftol": 1e-10, "gtol": 1e-5, "maxcor": 30},
             )
-            iterations += int(result.nit)
-            if not np.isfinite(result.fun) or not np.all(np.isfinite(result.x)):
-                return Optimum(vector, False, "the likelihood is not finite", iterations, float(loss))
-            vector = vector + solve_triangular(factor, result.x, lower=True, trans="T")
-            gain, loss = loss - float(result.fun), float(result.fun)
-            if gain < 1e-6:
-                return Optimum(vector, bool(result.success), str(result.message), iterations, loss)
-        return Optimum(vector, False, "restarts still improve the likelihood", iterations, loss)
+            # no check of finiteness here: `restarted` looks at the vector reached
+            return result, vector + solve_triangular(factor, result.x, lower=True, trans="T", check_finite=False)
+
+        return restarted(run, start)
 
     def _scaled(self, step: Array, origin: Array, factor: Array, weight: Array | None) -> tuple[float, Array]:
         """Return loss and gradient in coordinates scaled by a Cholesky factor of the information."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nvmphys.errors import BadInput
@@ -28,3 +30,7 @@ class LevelGrid(BaseModel):
         if (self.n_levels is None) != (self.g_max_S is None):
             raise BadInput("n_levels and g_max_S go together: give both, or neither to take the levels from the file")
         return self
+
+    def as_given(self) -> dict[str, Any]:
+        """Return the grid for the record of a fit's options; empty where the levels are the file's."""
+        return {"n_levels": self.n_levels, "g_max_S": self.g_max_S} if self.n_levels else {}

@@ -27,7 +27,7 @@ from nvmphys.fit.likelihood import (
 from nvmphys.fit.options import LevelGrid
 from nvmphys.fit.outlook import judge_extrapolation
 from nvmphys.fit.populations import over_set_population, population_tables
-from nvmphys.fit.result import Convergence, FitResult, Outlook, Progress, bootstrap, bootstrap_intervals
+from nvmphys.fit.result import FitResult, Outlook, Progress, bootstrap, bootstrap_intervals
 from nvmphys.fit.summaries import cells_of_summary, check_summary, common_times, observations_of_summary
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.extrapolation import EXTRAPOLATIONS
@@ -394,7 +394,7 @@ def _result(
             "temperature": "as measured (one temperature)",
         },
         population=population_tables(law.extras),
-        convergence=Convergence(optimum.converged, optimum.message, optimum.iterations, optimum.loss),
+        convergence=optimum.convergence,
         n_devices=n_devices,
         sources=tuple(m.source for m in measurements),
         seed=seed,
@@ -402,5 +402,5 @@ def _result(
         assumptions=tuple(assumptions),
         unknown=tuple(unknown),
         options={"knots": options.knots, "bootstrap": options.bootstrap, "extrapolation": options.extrapolation}
-        | ({"n_levels": options.n_levels, "g_max_S": options.g_max_S} if options.n_levels else {}),
+        | options.as_given(),
     )

@@ -72,7 +72,7 @@ class CellLaw(Covered, Protocol):
     """Statistics of cells programmed to a target: error at programming, change with time, one history a cell.
 
     Changes add to the programmed conductance in a coordinate (see :class:`Coordinate`); the programmed score is
-    independent of the change's scores.
+    correlated with the change's scores as `programming_correlation` says.
     """
 
     @property

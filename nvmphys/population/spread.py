@@ -39,6 +39,7 @@ from nvmphys.population.mixture import mixture_moments, mixture_quantile
 from nvmphys.records import ModelCard
 
 Array = NDArray[np.float64]
+Moments = tuple[Array, Array]
 
 NAME = "spread"
 _UNIFORM = 1 / np.sqrt(3)
@@ -52,6 +53,10 @@ class Tail:
     weight: Rows
     shift_S: Rows
     sigma_S: Rows
+
+    def beside(self, core: Moments, level_S: Array) -> tuple[Array, Moments, Moments]:
+        """Return the share of the tail, and mean and σ [S] of the core and of the tail."""
+        return self.weight.at(level_S), core, (self.shift_S.at(level_S), self.sigma_S.at(level_S))
 
 
 @dataclass(frozen=True)
@@ -151,33 +156,24 @@ class SpreadLaw(Plain):
 
     def _nodes(self, level_S: Array, z: Array) -> tuple[Array, Array]:
         """Return the change at all nodes (node, n) [S] and their times [s]; none at a first time above 0 s."""
-        shift = np.zeros((self.times_s.size, 1)) if self.shift_S is None else self.shift_S.at(level_S)
-        sigma = self.change_sigma(level_S)
-        if self.tail is None:
-            nodes = shift + sigma * z
-        else:
-            tail = self.tail.shift_S.at(level_S), self.tail.sigma_S.at(level_S)
-            nodes = mixture_quantile(z, self.tail.weight.at(level_S), (shift, sigma), tail)
+        shift, sigma = core = self._core(level_S)
+        nodes = shift + sigma * z if self.tail is None else mixture_quantile(z, *self.tail.beside(core, level_S))
         if self.first_time_s <= 0:
             return nodes, self.times_s
         return np.concatenate([np.zeros((1, z.size)), nodes]), np.append(self.first_time_s, self.times_s)
 
-    def change_sigma(self, level_S: Array) -> Array:
-        """Return σ of the change (node, n) [S], of the core where there is a tail population."""
+    def _core(self, level_S: Array) -> tuple[Array, Array]:
+        """Return mean and σ of the change (node, n) [S], of the core where there is a tail population."""
         assert self.sigma_S is not None
         sigma = self.sigma_S.at(level_S)
-        if not self.sigma_is_total:
-            return sigma
-        return np.sqrt(np.maximum(sigma**2 - self.programming_sigma(level_S) ** 2, 0.0))
+        if self.sigma_is_total:
+            sigma = np.sqrt(np.maximum(sigma**2 - self.programming_sigma(level_S) ** 2, 0.0))
+        return np.zeros(sigma.shape) if self.shift_S is None else self.shift_S.at(level_S), sigma
 
     def change_moments(self, level_S: Array) -> tuple[Array, Array]:
         """Return mean and σ of the change (node, n) [S] at the later times, both populations together."""
-        sigma = self.change_sigma(level_S)
-        shift = np.zeros(sigma.shape) if self.shift_S is None else self.shift_S.at(level_S)
-        if self.tail is None:
-            return shift, sigma
-        tail = self.tail.shift_S.at(level_S), self.tail.sigma_S.at(level_S)
-        return mixture_moments(self.tail.weight.at(level_S), (shift, sigma), tail)
+        core = self._core(level_S)
+        return core if self.tail is None else mixture_moments(*self.tail.beside(core, level_S))
 
     def _further(self, level_S: Array, times: Array, time_s: float, now: Array) -> Array:
         """Return the change beyond the last time: centre linear, spread squared linear in ln t."""

@@ -15,6 +15,7 @@ import pandas as pd
 from _source import SHIPPED, Source, Summary, main
 
 import nvmphys as nv
+from nvmphys.fit.bakes import by_temperature, celsius
 from nvmphys.fit.cells import Cells, collect, split_over_set, summarise
 
 N_LEVELS, G_MAX_S = 32, 240e-6
@@ -25,9 +26,9 @@ def compute(raw: Path) -> Summary:
     (measurement,) = nv.read(raw, SHIPPED / "rram_1t1r_bake_a" / "columns.toml")
     bakes: dict[float, Cells] = {}
     left_out = []
-    for temperature, table in measurement.table.groupby("temperature_K"):
+    for temperature, table in by_temperature(measurement.table):
         cells = collect([replace(measurement, table=table)], n_levels=N_LEVELS, g_max_S=G_MAX_S)
-        bakes[float(temperature)], over = split_over_set(cells)
+        bakes[temperature], over = split_over_set(cells)
         left_out.append(f"{len(over)} at {celsius(temperature)}")
     change = pd.DataFrame({kelvin: pd.Series(c.change_S[:, 0], c.device_id) for kelvin, c in bakes.items()})
     tables = [summarise_bake(kelvin, bakes[kelvin], change) for kelvin in bakes]
@@ -56,11 +57,6 @@ def summarise_bake(temperature_K: float, cells: Cells, change: pd.DataFrame) -> 
         correlation = table["level"].map(ranks[other]).where(is_change & (other != temperature_K))
         table[f"rank_correlation_{other:g}K"] = correlation
     return table
-
-
-def celsius(temperature_K: float) -> str:
-    """Write a temperature in °C."""
-    return f"{temperature_K - 273.15:.0f} °C"
 
 
 SOURCE = Source(
