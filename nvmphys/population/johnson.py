@@ -26,6 +26,9 @@ Array = NDArray[np.float64]
 
 PARAMETERS = ("location", "log_scale", "skew", "log_tail", "log_temper")
 
+_FARTHEST = 1e37
+"""Bound of h/c: no fit ends near it, but a line search may step beyond, and q² must not overflow there."""
+
 
 class Shape(NamedTuple):
     """Parameters of the law, broadcast against the data; the logarithms keep scale, tail and temper positive."""
@@ -81,7 +84,8 @@ def _tempered(x: Array, shape: Shape) -> tuple[Array, Array, Array, Array]:
     y = x * np.exp(-shape.log_scale) - shape.location
     arc = np.arcsinh(y)
     h = shape.skew + np.exp(shape.log_tail) * arc
-    return y, arc, h, (h * np.exp(-shape.log_temper)) ** 4
+    ratio = np.clip(h * np.exp(-shape.log_temper), -_FARTHEST, _FARTHEST)
+    return y, arc, h, ratio**4
 
 
 def normal_score(x: Array, shape: Shape) -> Array:

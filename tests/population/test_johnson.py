@@ -65,3 +65,13 @@ def test_far_tails_stay_finite():
     value, gradient = log_density(np.array([-1e-3, 0.0, 1e-3]), shape)
     assert np.isfinite(value).all()
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize(("log_tail", "log_temper"), [(0.0, -200.0), (60.0, -150.0), (100.0, -90.0), (200.0, 0.0)])
+def test_intervals_stay_finite_where_a_line_search_strays(log_tail, log_temper):
+    shape = Shape(*(np.full(3, p) for p in (0.0, 0.0, 0.5, log_tail, log_temper)))
+    value, gradient = log_interval_probability(np.array([-np.inf, -1, 2]), np.array([-1.0, 2, np.inf]), shape)
+    # all of the probability is in the middle: h/c puts both bounds further out than numbers reach
+    assert value[1] == 0
+    assert np.all(value[[0, 2]] < -600)
+    assert np.all(np.isfinite(gradient))
