@@ -29,6 +29,8 @@ class Parameter:
         Lowest and highest value that makes sense.
     scale : str
         How a fit should step: "linear" or "log".
+    prior : tuple of float or None
+        Centre and σ of what is believed before a fit, in the unit, or in its natural logarithm where the scale is "log".
     about : str
         What it is, in words.
     source : str
@@ -42,6 +44,7 @@ class Parameter:
     about: str
     source: str = UNVERIFIED
     scale: Literal["linear", "log"] = "linear"
+    prior: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         low, high = self.bounds

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import sympy as sp
 
-from nvmphys.devices.model import TEMPERATURE, VOLTAGE, DeviceModel
+from nvmphys.devices.model import VOLTAGE, DeviceModel, System
 
 TARGET = "latex"
+SUFFIX = ".tex"
 
 
-def generate(model: DeviceModel, values: Mapping[str, float]) -> str:
-    """Return equations (`align`) and parameters (`tabular`), to be put into a document with amsmath."""
-    equations = [rf"I &= {sp.latex(model.current)}", rf"{sp.latex(TEMPERATURE)} &= {sp.latex(model.temperature)}"]
+def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
+    """Return equations (`align`) and parameters (`tabular`), to be put into a document with amsmath.
+
+    The equations are those of the model, before units stand side by side and the temperature is put in.
+    """
+    equations = [rf"I &= {sp.latex(model.current)}"]
+    if model.charge != 0:
+        equations.append(rf"Q &= {sp.latex(model.charge)}")
+    if model.thermal is not None:
+        heat, rth, cth = "V I", *(sp.latex(sp.Symbol(n)) for n in (model.thermal.resistance, model.thermal.capacitance))
+        equations.append(rf"{cth} \frac{{\mathrm{{d}}T}}{{\mathrm{{d}}t}} &= {heat} - \frac{{T - T_{{amb}}}}{{{rth}}}")
     equations += [
         rf"\frac{{\mathrm{{d}}{sp.latex(state.symbol)}}}{{\mathrm{{d}}t}} &= {sp.latex(rate)}"
         for state, rate in zip(model.states, model.state_rate, strict=True)
@@ -21,10 +30,12 @@ def generate(model: DeviceModel, values: Mapping[str, float]) -> str:
     rows = []
     for parameter in model.parameters:
         words = " & ".join(_text(word) for word in (parameter.unit, parameter.about, parameter.source))
-        rows.append(rf"${sp.latex(sp.Symbol(parameter.name))}$ & {values[parameter.name]:g} & {words} \\")
-    head = rf"% {model.title}; ${sp.latex(VOLTAGE)}$ is the voltage behind the series resistance"
+        value = f"{system.values[parameter.name]:g}" if parameter.name in system.values else "one for each unit"
+        rows.append(rf"${sp.latex(sp.Symbol(parameter.name))}$ & {value} & {words} \\")
+    note = f"{sp.latex(VOLTAGE)} is the voltage behind the series resistance; states in units of their scales"
     table = [r"\begin{tabular}{llllp{5cm}}", r"parameter & value & unit & meaning & source \\", *rows, r"\end{tabular}"]
-    return "\n".join([head, r"\begin{align}", " \\\\\n".join(equations), r"\end{align}", *table, ""])
+    heading = [f"% {line}" for line in (*head, note)]
+    return "\n".join([*heading, r"\begin{align}", " \\\\\n".join(equations), r"\end{align}", *table, ""])
 
 
 def _text(words: str) -> str:

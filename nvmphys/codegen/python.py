@@ -1,60 +1,49 @@
-"""A device model as NumPy functions, and its current behind the series resistance."""
+"""A device model as a Python module of its own that needs NumPy alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
-from scipy.optimize import brentq
+from sympy.printing.numpy import NumPyPrinter
 
-from nvmphys.devices.model import AMBIENT, VOLTAGE, DeviceModel, symbols
+from nvmphys.codegen._circuit import LARGEST
+from nvmphys.devices.model import AMBIENT, DeviceModel, System
 
-Array = NDArray[np.float64]
-
-_LARGEST = 80.0
-
-
-@dataclass(frozen=True)
-class Functions:
-    """A model with its parameters put in.
-
-    Attributes
-    ----------
-    current : callable
-        Current [A] of the voltage behind the series resistance [V] and the states.
-    rate : callable
-        d(state)/dt [1/s], an array, of that voltage, the states and the ambient temperature [K].
-    series_ohm : float
-    """
-
-    current: Callable[..., float]
-    rate: Callable[..., Array]
-    series_ohm: float
-
-    def inner_voltage(self, voltage_V: float, states: Sequence[float]) -> float:
-        """Return the voltage behind the series resistance [V] at a voltage across the device."""
-        if voltage_V == 0 or self.series_ohm == 0:
-            return voltage_V
-
-        def balance(inner: float) -> float:
-            return inner + self.series_ohm * self.current(inner, *states) - voltage_V
-
-        return float(brentq(balance, min(voltage_V, 0.0), max(voltage_V, 0.0), xtol=1e-15, rtol=1e-14))
+TARGET = "python"
+SUFFIX = ".py"
 
 
-def functions(model: DeviceModel, values: Mapping[str, float]) -> Functions:
-    """Return the model as functions of numbers or arrays."""
-    clipped = {
-        "exp": lambda z: np.exp(np.clip(z, -_LARGEST, _LARGEST)),
-        "sinh": lambda z: np.sinh(np.clip(z, -_LARGEST, _LARGEST)),
+class _Printer(NumPyPrinter):
+    """Exponentials with clipped arguments, as in the circuits."""
+
+    def _clipped(self, function: sp.Function) -> str:
+        return f"_{function.func.__name__}({self._print(function.args[0])})"
+
+    _print_exp = _print_sinh = _print_cosh = _clipped
+
+
+def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
+    """Return a module with the values, `START`, and functions `current`, `charge` and `rate`."""
+    printer = _Printer({"allow_unknown_functions": True})
+    states = "; ".join(f"{s.name} ({s.about}, 1 is {s.scale:g} {s.unit})" for s in system.states)
+    about = [line.replace("\\", "/").replace('"', "'") for line in (*head, f"States: {states}")]
+    arguments = ", ".join(["V", *(state.name for state in system.states), f"{AMBIENT.name}=300.0"])
+    lines = ['"""' + "\n\n".join(about), '"""', "", "import numpy", ""]
+    lines += [f"{key} = {float(value)!r}" for key, value in system.values.items()]
+    lines += [f"START = ({', '.join(repr(float(x)) for x in system.start)},)"]
+    lines += [
+        f"\n\ndef _{function}(x):\n    return numpy.{function}(numpy.clip(x, -{LARGEST}, {LARGEST}))"
+        for function in ("exp", "sinh", "cosh")
+    ]
+    rates = f"({', '.join(printer.doprint(rate) for rate in system.rates)},)"
+    wanted = {
+        "current": (printer.doprint(system.current), "Conduction current [A] at V behind the series resistance [V]."),
+        "charge": (printer.doprint(system.charge), "Charge [C] besides the conduction."),
+        "rate": (rates, "d(state)/dt [1/s], one of each state."),
     }
-    put_in = symbols(values)
-    states = [state.symbol for state in model.states]
-    current = sp.lambdify((VOLTAGE, *states), model.current.subs(put_in), [clipped, "numpy"], cse=True)
-    rates = [rate.subs(put_in) for rate in model.rate_of_voltage]
-    rate = sp.lambdify((VOLTAGE, *states, AMBIENT), rates, [clipped, "numpy"], cse=True)
-    series = 0.0 if model.series is None else float(values[model.series])
-    return Functions(current, lambda *at: np.array(rate(*at)), series)
+    lines += [
+        f'\n\ndef {function}({arguments}):\n    """{what}"""\n    return {body}'
+        for function, (body, what) in wanted.items()
+    ]
+    return "\n".join([*lines, ""])

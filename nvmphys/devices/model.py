@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import sympy as sp
+from numpy.typing import NDArray
 
+from nvmphys.errors import BadInput
 from nvmphys.parameters import Parameter, checked_values
+
+Array = NDArray[np.float64]
 
 VOLTAGE = sp.Symbol("V", real=True)
 """Voltage across the device behind its series resistance [V]."""
@@ -15,6 +22,10 @@ TEMPERATURE = sp.Symbol("T", positive=True)
 """Temperature of the switching region [K]."""
 AMBIENT = sp.Symbol("T_amb", positive=True)
 """Temperature of the surroundings [K]."""
+RESERVED = frozenset({"i", "n", "p", "q", "r", "m", "v", "x", "temp", "temper", "time", "hertz", "pi", "e"})
+"""Names that the circuits' languages or the writers of code use themselves, in lower case."""
+RISE_K = 100.0
+"""Rise of temperature for which the state of a thermal node is 1 [K]."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,98 @@ class State:
 
 
 @dataclass(frozen=True)
+class Thermal:
+    """Self-heating: C·dT/dt = V·I - (T - T_amb)/R, and T = T_amb + R·V·I at once where C is 0.
+
+    Attributes
+    ----------
+    resistance, capacitance : str
+        Names of the parameters R [K/W] and C [J/K].
+    """
+
+    resistance: str
+    capacitance: str
+
+
+@dataclass(frozen=True)
+class Units:
+    """Many alike units side by side in one device, such as the domains of a ferroelectric: the device is their mean.
+
+    Attributes
+    ----------
+    name : str
+        What a unit is called.
+    parameters : tuple of str
+        Parameters that each unit has a value of its own for.
+    quantiles : callable
+        Values of those parameters, by name, from the values of all others and a uniform number (0 … 1) for each.
+    count : int
+        Units of a device where nobody says how many.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    quantiles: Callable[[Mapping[str, Array], Mapping[str, Array]], dict[str, Array]]
+    count: int
+
+
+@dataclass(frozen=True)
+class Segments:
+    """A waveform as straight pieces; a jump is the end of one piece and another start of the next.
+
+    Attributes
+    ----------
+    duration_s, start_V, end_V, start_K, end_K : ndarray (segment,)
+    pulse : ndarray of int (segment,)
+        Number of the pulse that a piece belongs to, or -1: numbers drawn for each pulse follow it.
+    """
+
+    duration_s: Array
+    start_V: Array
+    end_V: Array
+    start_K: Array
+    end_K: Array
+    pulse: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class System:
+    """A model with its values put together: what a writer of code or a solver needs, and no more.
+
+    Attributes
+    ----------
+    name, title : str
+    references : tuple of str
+    values : dict of float
+        Parameters by name; those of units end in the number of the unit.
+    states : tuple of State
+    start : tuple of float
+        States at rest, in units of their scales.
+    current, charge : sympy.Expr
+        Conduction current [A] and charge [C] in `VOLTAGE`, `AMBIENT`, states and parameters.
+    rates : tuple of sympy.Expr
+        d(state)/dt [1/s] in the same symbols.
+    series : str or None
+        Name of the parameter that is a resistance in series inside the device [ohm].
+    """
+
+    name: str
+    title: str
+    references: tuple[str, ...]
+    values: dict[str, float]
+    states: tuple[State, ...]
+    start: tuple[float, ...]
+    current: sp.Expr
+    charge: sp.Expr
+    rates: tuple[sp.Expr, ...]
+    series: str | None
+
+    def bounds(self) -> list[tuple[float, float]]:
+        """Return lowest and highest value of each state, in units of its scale."""
+        return [(_number(state.low, self.values), _number(state.high, self.values)) for state in self.states]
+
+
+@dataclass(frozen=True, eq=False)
 class DeviceModel:
     """A compact model, written once; code generators and simulation know no model by name.
 
@@ -59,21 +162,34 @@ class DeviceModel:
     parameters : tuple of Parameter
     states : tuple of State
     current : sympy.Expr
-        Current [A] in `VOLTAGE`, states and parameters; odd enough that I(0) = 0.
+        Conduction current [A] in `VOLTAGE`, `TEMPERATURE`, states and parameters; odd enough that I(0) = 0.
     state_rate : tuple of sympy.Expr
-        d(state)/dt [1/s] in `VOLTAGE`, states, `TEMPERATURE` and parameters.
-    temperature : sympy.Expr
-        `TEMPERATURE` [K] in `AMBIENT`, `VOLTAGE`, states and parameters: heating without thermal capacitance.
+        d(state)/dt [1/s] in the same symbols.
+    experiments : mapping of mapping
+        Experiments that identify the parameters, each with the stimulus that suits the model (`nvmphys.simulate`).
+    validity : mapping of tuple
+        Lowest and highest `voltage_V` and `temperature_K` that the model is meant for.
+    references, limits : tuple of str
+        Where it was read, and what it does not do.
+    charge : sympy.Expr
+        Charge [C] besides the conduction: the device carries I + dQ/dt.
+    terminals : tuple of str
     series : str or None
         Name of the parameter that is a resistance in series inside the device [ohm].
-    experiments : tuple of str
-        Experiments that identify the parameters.
-    validity, references, limits : tuple of str
+    thermal : Thermal or None
+        Self-heating; without it `TEMPERATURE` is `AMBIENT`. `current` must then not depend on `TEMPERATURE`.
+    units : Units or None
+        Alike units of which a device has many.
+    drawn_per_pulse : str or None
+        Name of the parameter that is a standard normal number of its own for each pulse.
+    closed_form : callable or None
+        States (knot, row, state) at the ends of all segments, from values by name (row,), the states at the start
+        (row, state) and `Segments`: a solution that needs no integration.
 
     Raises
     ------
     ValueError
-        Names that differ by case alone: circuit simulators would take them for one.
+        Names that differ by case alone (circuit simulators would take them for one), and what no solver here can do.
     """
 
     name: str
@@ -83,41 +199,166 @@ class DeviceModel:
     states: tuple[State, ...]
     current: sp.Expr
     state_rate: tuple[sp.Expr, ...]
-    temperature: sp.Expr
-    series: str | None
-    experiments: tuple[str, ...]
-    validity: tuple[str, ...]
+    experiments: Mapping[str, Mapping[str, Any]]
+    validity: Mapping[str, tuple[float, float]]
     references: tuple[str, ...]
     limits: tuple[str, ...]
+    charge: sp.Expr = field(default_factory=lambda: sp.Integer(0))
+    terminals: tuple[str, ...] = ("p", "n")
+    series: str | None = None
+    thermal: Thermal | None = None
+    units: Units | None = None
+    drawn_per_pulse: str | None = None
+    closed_form: Callable[[Mapping[str, Array], Array, Segments], Array] | None = None
 
     def __post_init__(self) -> None:
         names = [p.name.lower() for p in self.parameters] + [s.name.lower() for s in self.states]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"{self.name}: {', '.join(twice)}: names must differ by more than case")
+        taken = sorted(RESERVED & {p.name.lower() for p in self.parameters})
+        if taken:
+            raise ValueError(f"{self.name}: {', '.join(taken)} cannot name a parameter: circuits use it otherwise")
+        if self.charge != 0 and self.series is not None:
+            raise ValueError(f"{self.name}: a device with charge takes its series resistance from the circuit")
+        if self.thermal is not None and self.current.has(TEMPERATURE):
+            raise ValueError(f"{self.name}: the current of a self-heated device must not depend on its temperature")
+        known = {VOLTAGE, TEMPERATURE, AMBIENT, *map(symbol, names_of(self.parameters)), *(s.symbol for s in self.states)}
+        strange = set().union(*(e.free_symbols for e in (self.current, self.charge, *self.state_rate))) - known
+        if strange:
+            raise ValueError(f"{self.name}: {', '.join(map(str, strange))} is neither parameter nor state")
 
     def values(self, given: Mapping[str, float] | None = None) -> dict[str, float]:
         """Return the values of all parameters, those given checked against their bounds."""
         return checked_values(self.name, self.parameters, given or {})
 
-    def start(self, values: Mapping[str, float]) -> list[float]:
-        """Return the states at rest, in units of their scales."""
-        return [float(state.initial.subs(symbols(values))) for state in self.states]
+    def parameter(self, name: str) -> Parameter:
+        """Return a parameter by its name."""
+        return next(parameter for parameter in self.parameters if parameter.name == name)
 
-    @property
-    def rate_of_voltage(self) -> tuple[sp.Expr, ...]:
-        """State rates with the temperature put in: expressions of voltage, states, ambient and parameters."""
-        return tuple(rate.subs(TEMPERATURE, self.temperature) for rate in self.state_rate)
+    def has_thermal_node(self, values: Mapping[str, float]) -> bool:
+        """Whether the temperature is a state, with a time constant, at these values."""
+        return self.thermal is not None and values[self.thermal.capacitance] > 0
+
+    def system(
+        self, values: Mapping[str, float], units: Sequence[Mapping[str, float]] | None = None, start: Start = None
+    ) -> System:
+        """Put the model together.
+
+        Parameters
+        ----------
+        values : mapping
+            Of all parameters.
+        units : sequence of mapping, optional
+            The parameters of each unit, where a device has units; without it, one unit at the values of `values`.
+        start : mapping, optional
+            States by name in place of those at rest, in units of their scales, checked against their bounds.
+
+        Raises
+        ------
+        BadInput
+            "start of … must lie within …", "unknown state …".
+        """
+        core = self._heated(self.has_thermal_node(values))
+        found = dict(values)
+        system = System(
+            self.name, self.title, self.references, found, core.states,
+            tuple(_number(state.initial, found) for state in core.states),
+            core.current, core.charge, core.rates, self.series,
+        )  # fmt: skip
+        if units is not None:
+            system = _side_by_side(system, units)
+        return _started(system, start or {})
+
+    @functools.lru_cache(maxsize=8)  # noqa: B019 - models live as long as the program
+    def _heated(self, node: bool) -> _Core:
+        """Return the equations with the temperature put in: as a state, or following the power at once."""
+        states, rates = self.states, self.state_rate
+        power = VOLTAGE * self.current
+        if self.thermal is None:
+            temperature: sp.Expr = AMBIENT
+        elif node:
+            rise = State("T_rise", "temperature above ambient", "K", RISE_K, sp.Integer(0), sp.oo, sp.Integer(0))
+            resistance, capacitance = symbol(self.thermal.resistance), symbol(self.thermal.capacitance)
+            temperature = AMBIENT + RISE_K * rise.symbol
+            states = (*states, rise)
+            rates = (*rates, (power * resistance / RISE_K - rise.symbol) / (resistance * capacitance))
+        else:
+            temperature = AMBIENT + power * symbol(self.thermal.resistance)
+        put_in = {TEMPERATURE: temperature}
+        return _Core(
+            states, self.current.subs(put_in), self.charge.subs(put_in), tuple(rate.subs(put_in) for rate in rates)
+        )
+
+
+Start = Mapping[str, float] | None
+
+
+@dataclass(frozen=True)
+class _Core:
+    states: tuple[State, ...]
+    current: sp.Expr
+    charge: sp.Expr
+    rates: tuple[sp.Expr, ...]
+
+
+def _side_by_side(system: System, units: Sequence[Mapping[str, float]]) -> System:
+    """Return the system of many units: states and parameters of their own, current and charge their mean."""
+    states: list[State] = []
+    rates: list[sp.Expr] = []
+    values = {name: value for name, value in system.values.items() if name not in units[0]}
+    current, charge = sp.Integer(0), sp.Integer(0)
+    for k, own in enumerate(units):
+        renamed = {symbol(name): symbol(f"{name}_{k}") for name in own}
+        renamed |= {state.symbol: sp.Symbol(f"{state.name}_{k}", real=True) for state in system.states}
+        values |= {f"{name}_{k}": float(value) for name, value in own.items()}
+        states += [
+            State(f"{s.name}_{k}", s.about, s.unit, s.scale, *(e.subs(renamed) for e in (s.low, s.high, s.initial)))
+            for s in system.states
+        ]
+        rates += [rate.subs(renamed) for rate in system.rates]
+        current += system.current.subs(renamed) / len(units)
+        charge += system.charge.subs(renamed) / len(units)
+    start = tuple(_number(state.initial, values) for state in states)
+    return System(
+        system.name, system.title, system.references, values, tuple(states), start, current, charge, tuple(rates),
+        system.series,
+    )  # fmt: skip
+
+
+def _started(system: System, start: Mapping[str, float]) -> System:
+    """Return the system with other states at its start."""
+    if not start:
+        return system
+    places = {state.name: k for k, state in enumerate(system.states)}
+    at = list(system.start)
+    for name, value in start.items():
+        if name not in places:
+            raise BadInput(f"{system.name}: unknown state {name!r}: its states are {', '.join(places)}")
+        low, high = system.bounds()[places[name]]
+        state = system.states[places[name]]
+        if not low <= value <= high:
+            unit = "" if state.unit == "1" else f" {state.unit}"
+            raise BadInput(
+                f"{system.name}: start of {name} must lie within {low * state.scale:g} … {high * state.scale:g}{unit} "
+                f"(got {value * state.scale:g}{unit}): {state.about}"
+            )
+        at[places[name]] = float(value)
+    return System(**(vars(system) | {"start": tuple(at)}))
+
+
+def _number(expression: sp.Expr, values: Mapping[str, float]) -> float:
+    return float(expression.subs({symbol(name): value for name, value in values.items()}))
+
+
+def names_of(parameters: Sequence[Parameter]) -> tuple[str, ...]:
+    """Return the names of parameters."""
+    return tuple(parameter.name for parameter in parameters)
 
 
 def symbol(name: str) -> sp.Symbol:
     """Return a parameter in expressions."""
     return sp.Symbol(name, real=True)
-
-
-def symbols(values: Mapping[str, float]) -> dict[sp.Symbol, float]:
-    """Return values by symbol, to put into an expression."""
-    return {symbol(name): value for name, value in values.items()}
 
 
 def soft_step(x: sp.Expr) -> sp.Expr:
@@ -133,3 +374,8 @@ def soft_positive(x: sp.Expr, width: float) -> sp.Expr:
 def soft_abs(x: sp.Expr, width: sp.Expr | float) -> sp.Expr:
     """Return |x|, rounded within the width of 0, and 0 at 0."""
     return sp.sqrt(x**2 + width**2) - width
+
+
+def ramp(x: sp.Expr) -> sp.Expr:
+    """Return 0 below 0, 1 above 1 and x between: a window that is exactly shut."""
+    return sp.Min(sp.Max(x, 0), 1)

@@ -15,11 +15,11 @@ import sympy as sp
 from scipy.constants import physical_constants
 
 from nvmphys.devices.model import (
-    AMBIENT,
     TEMPERATURE,
     VOLTAGE,
     DeviceModel,
     State,
+    Thermal,
     soft_abs,
     soft_positive,
     soft_step,
@@ -52,6 +52,7 @@ PARAMETERS = (
     Parameter("tox", "m", 12e-9, (3e-9, 30e-9), "thickness of the oxide", PORTS),
     Parameter("Fmin", "V/m", 1.4e9, (1e8, 3e9), "local field below which the gap does not move", PORTS),
     Parameter("Rth", "K/W", 2.1e3, (1e3, 2e7), "thermal resistance", PORTS, "log"),
+    Parameter("Cth", "J/K", 0.0, (0.0, 1e-12), "thermal capacitance; 0: the temperature follows the power at once", OURS),
     Parameter("gmin", "m", 0.2e-9, (0.05e-9, 0.5e-9), "smallest gap", PORTS),
     Parameter("gmax", "m", 1.7e-9, (0.8e-9, 3e-9), "largest gap", PORTS),
     Parameter("Rs", "ohm", 1000.0, (0.0, 5000.0), "series resistance inside the device", OURS),
@@ -60,7 +61,7 @@ PARAMETERS = (
     Parameter("dF", "1", 0.02, (0.005, 0.1), "share of Fmin over which motion sets in", OURS),
 )
 
-I0, g0, V0, vgap, gamma0, beta, Ea, a0, tox, Fmin, Rth, gmin, gmax, Rs, dV, dg, dF = (
+I0, g0, V0, vgap, gamma0, beta, Ea, a0, tox, Fmin, Rth, Cth, gmin, gmax, Rs, dV, dg, dF = (
     symbol(p.name) for p in PARAMETERS
 )
 GAP = State("g", "gap", "m", 1e-9, gmin / 1e-9, gmax / 1e-9, gmax / 1e-9)
@@ -81,17 +82,23 @@ MODEL = DeviceModel(
     states=(GAP,),
     current=current,
     state_rate=(-(vgap / 1e-9) * sp.exp(-Ea / (BOLTZMANN_EV * TEMPERATURE)) * sp.sinh(force) * window,),
-    temperature=AMBIENT + VOLTAGE * current * Rth,
+    thermal=Thermal(resistance="Rth", capacitance="Cth"),
     series="Rs",
-    experiments=("sweep", "pulse", "ispp"),
-    validity=("|V| up to 3 V", "ambient 250 to 450 K"),
+    experiments={
+        "sweep": {"positive_V": 2.0, "negative_V": -2.4, "ramp_rate_V_per_s": 1e3},
+        "pulse": {"amplitude_V": (1.4, 1.6, 1.8), "width_s": (1e-8, 1e-7, 1e-6), "read_V": 0.1},
+        "pulse_train": {"amplitude_V": 1.8, "width_s": 5e-8, "opposite_V": -2.0, "read_V": 0.1},
+        "ispp": {"start_V": 1.0, "step_V": 0.05, "stop_V": 2.5, "width_s": 1e-7, "target_S": 1e-4, "read_V": 0.1},
+        "retention": {"duration_s": 1e4, "temperature_K": (300.0,), "read_V": 0.1},
+    },
+    validity={"voltage_V": (-3.0, 3.0), "temperature_K": (250.0, 450.0)},
     references=(
         "Jiang et al., IEEE Trans. Electron Devices, 2016",
         "Chen and Yu, IEEE Trans. Electron Devices, 2015",
     ),
     limits=(
         "one filament, one state: no variability of its own",
-        "heating follows the power at once: pulses shorter than a thermal time constant are heated too much",
+        "with Cth = 0 heating follows the power at once: pulses shorter than a thermal time constant get too hot",
         "one DC loop does not tell v0 from Ea, nor I0 from g0 and the gap",
     ),
 )

@@ -1,0 +1,117 @@
+"""A device model as compiled functions of one device, with the analytic Jacobian, for a solver that Numba compiles."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numba import cfunc, njit, types
+
+from nvmphys.codegen._circuit import LARGEST
+from nvmphys.devices.model import AMBIENT, VOLTAGE, DeviceModel, System, symbol
+
+
+@njit(cache=True)
+def _exp(x: float) -> float:
+    return math.exp(min(max(x, -LARGEST), LARGEST))
+
+
+@njit(cache=True)
+def _sinh(x: float) -> float:
+    return math.sinh(min(max(x, -LARGEST), LARGEST))
+
+
+@njit(cache=True)
+def _cosh(x: float) -> float:
+    return math.cosh(min(max(x, -LARGEST), LARGEST))
+
+
+@njit(cache=True)
+def _heaviside(x: float, at_zero: float = 0.5) -> float:
+    return 1.0 if x > 0 else (0.0 if x < 0 else at_zero)
+
+
+ARRAY = types.Array(types.float64, 1, "C")
+FUNCTION = types.void(types.float64, ARRAY, types.float64, ARRAY, ARRAY)
+"""What a compiled function of a device takes: V [V], states, ambient temperature [K], parameters, and where it writes."""
+
+_NUMBA = {"exp": _exp, "sinh": _sinh, "cosh": _cosh, "Heaviside": _heaviside}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Compiled functions of (V, states, ambient temperature, parameters, out), which write into their last argument.
+
+    Attributes
+    ----------
+    size : int
+        Number of states n.
+    series : int
+        Place of the series resistance among the parameters, or -1.
+    rhs : callable
+        d(state)/dt of each state, the conduction current [A] and the charge [C]: n + 2 numbers.
+    jacobian : callable
+        Row by row of rates and current, derivatives by each state, by V and by the ambient temperature:
+        (n + 1)(n + 2) numbers.
+    """
+
+    size: int
+    series: int
+    rhs: Callable[..., None]
+    jacobian: Callable[..., None]
+
+
+@functools.lru_cache(maxsize=16)
+def kernel(model: DeviceModel, thermal_node: bool) -> Kernel:
+    """Compile a model, with its temperature a state or not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nvmphys.devices import device
+    >>> gap = device("rram_gap")
+    >>> made, values = kernel(gap, False), gap.values()
+    >>> out = np.empty(3)
+    >>> made.rhs(0.1, np.array([1.0]), 300.0, np.array(list(values.values())), out)
+    >>> f"{out[1] * 1e6:.4g} µA"
+    '7.523 µA'
+    """
+    values = model.values()
+    if model.thermal is not None:
+        capacitance = model.thermal.capacitance
+        values[capacitance] = model.parameter(capacitance).bounds[1] if thermal_node else 0.0
+    system = model.system(values)
+    return _compiled(system, list(system.values))
+
+
+def _compiled(system: System, names: list[str]) -> Kernel:
+    states, parameters = sp.DeferredVector("X"), sp.DeferredVector("P")
+    put_in = {state.symbol: states[k] for k, state in enumerate(system.states)}
+    put_in |= {symbol(name): parameters[k] for k, name in enumerate(names)}
+    outputs = [*system.rates, system.current]
+    by = [*(state.symbol for state in system.states), VOLTAGE, AMBIENT]
+    slopes = [output.diff(x) for output in outputs for x in by]
+    arguments = (VOLTAGE, states, AMBIENT, parameters)
+
+    def compiled(expressions: list[sp.Expr]) -> Callable[..., None]:
+        some = [(k, sp.sympify(e).subs(put_in)) for k, e in enumerate(expressions) if e != 0]
+        placed = tuple(sp.Float(e) if e.is_number else e for _, e in some)  # numbers of one type
+        function = njit(sp.lambdify(arguments, placed, [_NUMBA, "math"], cse=True))
+        places, count = np.array([k for k, _ in some]), len(some)
+
+        @cfunc(FUNCTION)
+        def write(v, x, ambient, p, out):  # type: ignore[no-untyped-def]
+            found = function(v, x, ambient, p)
+            out[:] = 0.0
+            for k in range(count):
+                out[places[k]] = found[k]
+
+        return write
+
+    series = -1 if system.series is None else names.index(system.series)
+    return Kernel(len(system.states), series, compiled([*outputs, system.charge]), compiled(slopes))

@@ -1,0 +1,290 @@
+"""A stiff adaptive integrator for many devices, compiled: states and the voltage behind the series resistance together.
+
+The equations of a device are dx/dt = f(v, x, T) and 0 = V(t) - v - Rs·I(v, x, T), or |I| = compliance where the source
+limits the current: a system of index 1. It is solved by RODAS, a linearly implicit Runge-Kutta method of order 4(3)
+that is L-stable and made for such systems: six evaluations and one factorisation a step, no iteration.
+
+Reference: Hairer and Wanner, Solving Ordinary Differential Equations II, Springer 1996, section VI.4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+from numpy.typing import NDArray
+
+from nvmphys.codegen.kernel import ARRAY, FUNCTION
+
+Array = NDArray[np.float64]
+
+DONE, TOO_MANY_STEPS, NOT_FINITE = 0, 1, 2
+_MOST_STEPS = 200_000
+"""Steps of one segment, beyond which something is wrong."""
+
+_GAMMA = 0.25
+_A = np.array(
+    [
+        [0.0, 0.0, 0.0, 0.0, 0.0],
+        [1.544, 0.0, 0.0, 0.0, 0.0],
+        [0.9466785280815826, 0.2557011698983284, 0.0, 0.0, 0.0],
+        [3.314825187068521, 2.896124015972201, 0.9986419139977817, 0.0, 0.0],
+        [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 0.0],
+        [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 1.0],
+    ]
+)
+_C = np.array(
+    [
+        [0.0, 0.0, 0.0, 0.0, 0.0],
+        [-5.6688, 0.0, 0.0, 0.0, 0.0],
+        [-2.430093356833875, -0.2063599157091915, 0.0, 0.0, 0.0],
+        [-0.1073529058151375, -9.594562251023355, -20.47028614809616, 0.0, 0.0],
+        [7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160, 0.0],
+        [8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054],
+    ]
+)
+_ALPHA = np.array([0.0, 0.386, 0.21, 0.63, 1.0, 1.0])
+_D = np.array([0.25, -0.1043, 0.1035, -0.0362, 0.0, 0.0])
+
+
+@njit(nogil=True, cache=True)
+def _eliminate(w: Array, pivots: NDArray[np.int64]) -> bool:
+    """Factorise in place with partial pivoting; return whether it could be done."""
+    n = w.shape[0]
+    for k in range(n):
+        best = k
+        for i in range(k + 1, n):
+            if abs(w[i, k]) > abs(w[best, k]):
+                best = i
+        pivots[k] = best
+        if not abs(w[best, k]) > 0:
+            return False
+        if best != k:
+            for j in range(n):
+                w[k, j], w[best, j] = w[best, j], w[k, j]
+        for i in range(k + 1, n):
+            w[i, k] /= w[k, k]
+            for j in range(k + 1, n):
+                w[i, j] -= w[i, k] * w[k, j]
+    return True
+
+
+@njit(nogil=True, cache=True)
+def _substitute(w: Array, pivots: NDArray[np.int64], b: Array) -> None:
+    """Solve with the factors, in place."""
+    n = w.shape[0]
+    for k in range(n):
+        b[k], b[pivots[k]] = b[pivots[k]], b[k]
+    for i in range(n):
+        for j in range(i):
+            b[i] -= w[i, j] * b[j]
+    for i in range(n - 1, -1, -1):
+        for j in range(i + 1, n):
+            b[i] -= w[i, j] * b[j]
+        b[i] /= w[i, i]
+
+
+@njit(nogil=True, cache=True)
+def _balance(applied: float, v: float, current: float, rs: float, compliance: float) -> tuple[float, bool]:
+    """Return what the voltages lack of balance, falling in v, and whether the compliance rules."""
+    lack = applied - v - rs * current
+    if compliance == np.inf or applied == 0.0:
+        return lack, False
+    ohm = abs(applied) / compliance
+    limited = ohm * ((compliance if applied > 0 else -compliance) - current)
+    if (applied > 0 and limited < lack) or (applied < 0 and limited > lack):
+        return limited, True
+    return lack, False
+
+
+@njit(nogil=True, cache=True)
+def _inner_voltage(rhs, jacobian, x, heat, p, rs, applied, compliance, guess, found, slopes):  # type: ignore[no-untyped-def]
+    """Return the voltage behind the series resistance [V]: Newton's method, kept within 0 … applied by bisection."""
+    n = x.size
+    if applied == 0.0 or (rs == 0.0 and compliance == np.inf):
+        return applied
+    low, high = min(0.0, applied), max(0.0, applied)
+    v = guess if low < guess < high else applied
+    for _ in range(200):
+        rhs(v, x, heat, p, found)
+        lack, limited = _balance(applied, v, found[n], rs, compliance)
+        if lack > 0:
+            low = v
+        else:
+            high = v
+        jacobian(v, x, heat, p, slopes)
+        slope = slopes[n * (n + 2) + n]
+        fall = slope * abs(applied) / compliance if limited else 1.0 + rs * slope
+        new = v + lack / fall
+        if abs(new - v) <= 1e-9 * abs(applied):  # Newton's next step would be below rounding
+            return min(max(new, min(0.0, applied)), max(0.0, applied))
+        v = new if low < new < high else 0.5 * (low + high)
+    return v
+
+
+@njit(nogil=True, cache=True)
+def _integrate(  # type: ignore[no-untyped-def]
+    rhs, jacobian, p, rs, z, x, duration, start_V, end_V, start_K, end_K, compliance, rtol, keep, charged, states, current
+):
+    """Take one device through all segments; write states and current (or charge) at the ends of those that are kept.
+
+    `x` are the states and are moved along. Returns a status (`DONE`, `TOO_MANY_STEPS`, `NOT_FINITE`) and the segment.
+    """
+    n = x.size
+    size = n + 1
+    trial, rates = np.empty(size), np.empty(size)
+    found, slope = np.empty(n + 2), np.empty((n + 1) * (n + 2))
+    w, stage = np.empty((size, size)), np.empty((6, size))
+    by_time = np.empty(size)
+    pivots = np.empty(size, dtype=np.int64)
+    atol = 1e-2 * rtol
+    step = np.inf
+    before_V, before_K = np.nan, np.nan
+    for k in range(duration.size):
+        span = duration[k]
+        slope_V, slope_K = (end_V[k] - start_V[k]) / span, (end_K[k] - start_K[k]) / span
+        if start_V[k] != before_V or start_K[k] != before_K:
+            z[n] = _inner_voltage(
+                rhs, jacobian, x, start_K[k], p, rs, start_V[k], compliance, z[n], found, slope
+            )  # fmt: skip
+            step = np.inf
+        z[:n] = x
+        t = 0.0
+        if step == np.inf:
+            rhs(z[n], x, start_K[k], p, found)
+            fastest = 0.0
+            for i in range(n):
+                fastest = max(fastest, abs(found[i]))
+            step = 0.02 / fastest if fastest > 0 else span
+            if fastest == 0.0 and slope_V == 0.0 and slope_K == 0.0:
+                t = span  # at rest
+        steps = 0
+        while t < span:
+            steps += 1
+            if steps > _MOST_STEPS:
+                return TOO_MANY_STEPS, k
+            h = min(step, span - t)
+            if span - t - h < 1e-9 * span:
+                h = span - t
+            heat, applied = start_K[k] + slope_K * t, start_V[k] + slope_V * t
+            rhs(z[n], z[:n], heat, p, found)
+            jacobian(z[n], z[:n], heat, p, slope)
+            _, limited = _balance(applied, z[n], found[n], rs, compliance)
+            ohm = abs(applied) / compliance if limited else rs
+            for i in range(n):
+                for j in range(size):
+                    w[i, j] = -slope[i * (n + 2) + j]
+                w[i, i] += 1.0 / (h * _GAMMA)
+                by_time[i] = slope[i * (n + 2) + n + 1] * slope_K
+            for j in range(size):
+                w[n, j] = ohm * slope[n * (n + 2) + j]
+            by_time[n] = -ohm * slope[n * (n + 2) + n + 1] * slope_K
+            if not limited:
+                w[n, n] += 1.0
+                by_time[n] += slope_V
+            good = _eliminate(w, pivots)
+            for s in range(6):
+                for i in range(size):
+                    trial[i] = z[i]
+                    for q in range(s):
+                        trial[i] += _A[s, q] * stage[q, i]
+                late = t + _ALPHA[s] * h
+                heat, applied = start_K[k] + slope_K * late, start_V[k] + slope_V * late
+                if s > 0:
+                    rhs(trial[n], trial[:n], heat, p, found)
+                lack, _ = _balance(applied, trial[n], found[n], rs, compliance)
+                for i in range(n):
+                    rates[i] = found[i] + h * _D[s] * by_time[i]
+                    for q in range(s):
+                        rates[i] += _C[s, q] * stage[q, i] / h
+                rates[n] = lack + h * _D[s] * by_time[n]
+                _substitute(w, pivots, rates)
+                stage[s, :] = rates
+            worst = 0.0
+            for i in range(size):
+                new = trial[i] + stage[5, i]
+                good = good and np.isfinite(new)
+                worst = max(worst, abs(stage[5, i]) / (atol + rtol * max(abs(z[i]), abs(new))))
+            if good and worst <= 1.0:
+                t += h
+                for i in range(size):
+                    z[i] = trial[i] + stage[5, i]
+                step = h * min(5.0, 0.9 * max(worst, 1e-8) ** -0.25)
+            elif h <= 1e-13 * span:
+                return NOT_FINITE, k
+            else:
+                step = h * (max(0.2, 0.9 * worst**-0.25) if good else 0.1)
+        x[:] = z[:n]
+        before_V, before_K = end_V[k], end_K[k]
+        if keep[k] >= 0:
+            z[n] = _inner_voltage(
+                rhs, jacobian, x, end_K[k], p, rs, end_V[k], compliance, z[n], found, slope
+            )  # fmt: skip
+            rhs(z[n], x, end_K[k], p, found)
+            states[keep[k], :] = x
+            current[keep[k]] = found[n + 1] if charged else found[n]
+    return DONE, -1
+
+
+_FLOATS, _INTS = types.float64, types.int64
+_ROWS = types.Array(_FLOATS, 2, "C")
+_SIGNATURE = types.void(
+    types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _INTS, _ROWS,
+    ARRAY, ARRAY, ARRAY, ARRAY, ARRAY, types.Array(_INTS, 1, "C"), _ROWS, _INTS, _FLOATS, _FLOATS,
+    types.Array(_INTS, 1, "C"), types.boolean, types.Array(_FLOATS, 3, "C"), _ROWS, types.Array(_INTS, 2, "C"),
+)  # fmt: skip
+
+
+@njit(_SIGNATURE, nogil=True, cache=True)
+def integrate(  # type: ignore[no-untyped-def]
+    rhs, jacobian, parameters, series, start, duration, start_V, end_V, start_K, end_K, pulse, drawn, drawn_at,
+    compliance, rtol, keep, charged, states, current, status,
+):  # fmt: skip
+    """Take every device through the segments; write what is kept, and where a device could not be solved.
+
+    Parameters
+    ----------
+    rhs, jacobian : compiled functions
+        Of `nvmphys.codegen.kernel`.
+    parameters : ndarray (device, parameter)
+    series : int
+        Place of the series resistance among them, or -1.
+    start : ndarray (device, state)
+    duration, start_V, end_V, start_K, end_K, pulse : ndarray (segment,)
+        As in `Segments`.
+    drawn : ndarray (device, pulse)
+        Numbers drawn for each pulse, for the parameter at `drawn_at` (-1 where there is none).
+    compliance : float
+        Largest current the source gives [A], or infinity.
+    rtol : float
+        Relative tolerance of a step.
+    keep : ndarray of int (segment,)
+        Place of each segment's end in the output, or -1.
+    charged : bool
+        Whether `current` is to hold the charge [C] instead.
+    states : ndarray (kept, device, state)
+    current : ndarray (kept, device)
+    status : ndarray of int (device, 2)
+        `DONE`, `TOO_MANY_STEPS` or `NOT_FINITE`, and the segment.
+    """
+    for device in range(parameters.shape[0]):
+        p = parameters[device].copy()
+        rs = p[series] if series >= 0 else 0.0
+        x = start[device].copy()
+        z = np.zeros(x.size + 1)
+        begin = 0
+        while begin < duration.size:  # a stretch over which the parameters stay
+            end = duration.size
+            if drawn_at >= 0:
+                p[drawn_at] = drawn[device, pulse[begin]] if pulse[begin] >= 0 else 0.0
+                end = begin + 1
+                while end < duration.size and pulse[end] == pulse[begin]:
+                    end += 1
+            code, where = _integrate(
+                rhs, jacobian, p, rs, z, x, duration[begin:end], start_V[begin:end], end_V[begin:end],
+                start_K[begin:end], end_K[begin:end], compliance, rtol, keep[begin:end], charged,
+                states[:, device], current[:, device],
+            )  # fmt: skip
+            if code != DONE:
+                status[device, 0], status[device, 1] = code, begin + where
+                break
+            begin = end
