@@ -123,9 +123,10 @@ def _inner_voltage(rhs, jacobian, x, heat, p, rs, applied, compliance, guess, fo
 
 @njit(nogil=True, cache=True)
 def _integrate(  # type: ignore[no-untyped-def]
-    rhs, jacobian, p, rs, z, x, duration, start_V, end_V, start_K, end_K, compliance, rtol, keep, charged, states, current
-):
-    """Take one device through all segments; write states and current (or charge) at the ends of those that are kept.
+    rhs, jacobian, p, rs, z, x, duration, start_V, end_V, start_K, end_K, compliance, rtol, keep, states, current,
+    charge,
+):  # fmt: skip
+    """Take one device through all segments; write states, current and charge at the ends of those that are kept.
 
     `x` are the states and are moved along. Returns a status (`DONE`, `TOO_MANY_STEPS`, `NOT_FINITE`) and the segment.
     """
@@ -221,7 +222,7 @@ def _integrate(  # type: ignore[no-untyped-def]
             )  # fmt: skip
             rhs(z[n], x, end_K[k], p, found)
             states[keep[k], :] = x
-            current[keep[k]] = found[n + 1] if charged else found[n]
+            current[keep[k]], charge[keep[k]] = found[n], found[n + 1]
     return DONE, -1
 
 
@@ -230,14 +231,14 @@ _ROWS = types.Array(_FLOATS, 2, "C")
 _SIGNATURE = types.void(
     types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _INTS, _ROWS,
     ARRAY, ARRAY, ARRAY, ARRAY, ARRAY, types.Array(_INTS, 1, "C"), _ROWS, _INTS, _FLOATS, _FLOATS,
-    types.Array(_INTS, 1, "C"), types.boolean, types.Array(_FLOATS, 3, "C"), _ROWS, types.Array(_INTS, 2, "C"),
+    types.Array(_INTS, 1, "C"), types.Array(_FLOATS, 3, "C"), _ROWS, _ROWS, types.Array(_INTS, 2, "C"),
 )  # fmt: skip
 
 
 @njit(_SIGNATURE, nogil=True, cache=True)
 def integrate(  # type: ignore[no-untyped-def]
     rhs, jacobian, parameters, series, start, duration, start_V, end_V, start_K, end_K, pulse, drawn, drawn_at,
-    compliance, rtol, keep, charged, states, current, status,
+    compliance, rtol, keep, states, current, charge, status,
 ):  # fmt: skip
     """Take every device through the segments; write what is kept, and where a device could not be solved.
 
@@ -259,10 +260,8 @@ def integrate(  # type: ignore[no-untyped-def]
         Relative tolerance of a step.
     keep : ndarray of int (segment,)
         Place of each segment's end in the output, or -1.
-    charged : bool
-        Whether `current` is to hold the charge [C] instead.
     states : ndarray (kept, device, state)
-    current : ndarray (kept, device)
+    current, charge : ndarray (kept, device)
     status : ndarray of int (device, 2)
         `DONE`, `TOO_MANY_STEPS` or `NOT_FINITE`, and the segment.
     """
@@ -281,10 +280,28 @@ def integrate(  # type: ignore[no-untyped-def]
                     end += 1
             code, where = _integrate(
                 rhs, jacobian, p, rs, z, x, duration[begin:end], start_V[begin:end], end_V[begin:end],
-                start_K[begin:end], end_K[begin:end], compliance, rtol, keep[begin:end], charged,
-                states[:, device], current[:, device],
+                start_K[begin:end], end_K[begin:end], compliance, rtol, keep[begin:end],
+                states[:, device], current[:, device], charge[:, device],
             )  # fmt: skip
             if code != DONE:
                 status[device, 0], status[device, 1] = code, begin + where
                 break
             begin = end
+
+
+_READ = types.void(
+    types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _INTS, _ROWS, _FLOATS, _FLOATS, ARRAY, ARRAY
+)  # fmt: skip
+
+
+@njit(_READ, nogil=True, cache=True)
+def read_out(rhs, jacobian, parameters, series, states, voltage, heat, current, charge):  # type: ignore[no-untyped-def]
+    """Write the current [A] and the charge [C] of every row at one voltage, its states as they are."""
+    n = states.shape[1]
+    found, slope = np.empty(n + 2), np.empty((n + 1) * (n + 2))
+    for row in range(parameters.shape[0]):
+        p, x = parameters[row], states[row]
+        rs = p[series] if series >= 0 else 0.0
+        v = _inner_voltage(rhs, jacobian, x, heat, p, rs, voltage, np.inf, 0.0, found, slope)
+        rhs(v, x, heat, p, found)
+        current[row], charge[row] = found[n], found[n + 1]

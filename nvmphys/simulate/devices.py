@@ -1,0 +1,197 @@
+"""The devices of a simulation: a value of each parameter for each device, and for each unit where a device has units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from scipy.special import ndtri
+from scipy.stats import truncnorm
+
+from nvmphys.codegen.kernel import Kernel, kernel
+from nvmphys.devices.model import Array, DeviceModel, Start, System, symbol
+from nvmphys.errors import BadInput, unknown_name
+
+_REFERENCES = ("absolute", "of_value")
+
+
+@dataclass(frozen=True, eq=False)
+class Devices:
+    """Devices of one model.
+
+    Attributes
+    ----------
+    values : dict of ndarray (device,)
+        Parameters by name.
+    units : dict of ndarray (device, unit)
+        Parameters that each unit has a value of its own for; empty where the model has no units.
+    """
+
+    values: dict[str, Array]
+    units: dict[str, Array]
+
+    @property
+    def count(self) -> int:
+        """Number of devices."""
+        return int(next(iter(self.values.values())).size)
+
+    @property
+    def n_units(self) -> int:
+        """Number of units of a device: 1 where the model has none."""
+        return int(next(iter(self.units.values())).shape[1]) if self.units else 1
+
+    def rows(self, part: slice) -> dict[str, Array]:
+        """Return the parameters of some devices, a row for each unit, by name."""
+        spread = {name: np.repeat(value[part], self.n_units) for name, value in self.values.items()}
+        return spread | {name: value[part].ravel() for name, value in self.units.items()}
+
+    def compiled(self, model: DeviceModel, part: slice) -> tuple[Kernel, Array]:
+        """Return the compiled functions of the model and the parameters (row, parameter) they take."""
+        rows = self.rows(part)
+        made = kernel(model, self._has_thermal_node(model))
+        return made, np.ascontiguousarray(np.stack([rows[p.name] for p in model.parameters], axis=1))
+
+    def _has_thermal_node(self, model: DeviceModel) -> bool:
+        if model.thermal is None:
+            return False
+        name = model.thermal.capacitance
+        some = self.values[name] > 0
+        if some.any() and not some.all():
+            raise BadInput(f"{model.name}: {name} must be > 0 J/K for all devices or 0 for all of them (got both)")
+        return bool(some.all())
+
+    def system(self, model: DeviceModel, device: int = 0) -> System:
+        """Return the equations of one device, without units."""
+        values = {name: float(value[device]) for name, value in self.values.items()}
+        values |= {name: float(value[device, 0]) for name, value in self.units.items()}
+        return model.system(values)
+
+    def start(self, model: DeviceModel, given: Start | Array) -> Array:
+        """Return the states (device, unit, state) that a simulation starts from, in units of their scales.
+
+        Raises
+        ------
+        BadInput
+            Unknown state, or one outside its range.
+        """
+        system = self.system(model)
+        shape = (self.count, self.n_units, len(system.states))
+        if isinstance(given, np.ndarray):
+            if given.shape != shape or not np.isfinite(given).all():
+                raise BadInput(f"start must be finite, of shape {shape} (device, unit, state) (got {given.shape})")
+            return given
+        rows, out = self.rows(slice(None)), np.empty(shape)
+        names = [symbol(p.name) for p in model.parameters]
+        for k, state in enumerate(system.states):
+            rest = sp.lambdify(names, state.initial, "numpy")(*(rows[p.name] for p in model.parameters))
+            out[..., k] = np.broadcast_to(rest, self.count * self.n_units).reshape(shape[:2])
+        if given:
+            asked = dict(zip((s.name for s in system.states), self._checked(model, given).start, strict=True))
+            for k, state in enumerate(system.states):
+                if state.name in given:
+                    out[..., k] = asked[state.name]
+        return out
+
+    def _checked(self, model: DeviceModel, start: Mapping[str, float]) -> System:
+        return model.system(self.system(model).values, start=start)
+
+
+def alike(model: DeviceModel, values: Mapping[str, float] | None = None, count: int = 1) -> Devices:
+    """Return devices that are all the same, with one unit of the model's own values where it has units.
+
+    Raises
+    ------
+    BadInput
+        Unknown parameter, or a value out of bounds.
+    """
+    found = model.values(values)
+    own = model.units.parameters if model.units else ()
+    return Devices(
+        {name: np.full(count, value) for name, value in found.items() if name not in own},
+        {name: np.full((count, 1), found[name]) for name in own},
+    )
+
+
+def drawn(
+    model: DeviceModel,
+    count: int,
+    rng: np.random.Generator,
+    values: Mapping[str, float] | None = None,
+    population: Mapping[str, Mapping[str, Any]] | None = None,
+    n_units: int | None = None,
+) -> Devices:
+    """Draw devices that differ from one another.
+
+    Parameters
+    ----------
+    model : DeviceModel
+    count : int
+        Number of devices.
+    rng : Generator
+    values : mapping, optional
+        Centres, in place of the model's own.
+    population : mapping of mapping, optional
+        By parameter: `sigma`, device to device, and `sigma_ref`, "absolute" or "of_value". Normal, cut at the
+        parameter's bounds; lognormal where the parameter's scale is "log" (then of_value).
+    n_units : int, optional
+        Units of a device, where the model has units.
+
+    Raises
+    ------
+    BadInput
+        Unknown parameter, a σ that is not >= 0 or refers to nothing known, a count below 1.
+
+    Examples
+    --------
+    >>> from nvmphys.devices import device
+    >>> spread = {"g0": {"sigma": 0.05, "sigma_ref": "of_value"}}
+    >>> cells = drawn(device("rram_gap"), 1000, np.random.default_rng(1), population=spread)
+    >>> round(float(cells.values["g0"].std() / cells.values["g0"].mean()), 2)
+    0.05
+    """
+    if count < 1 or (n_units is not None and n_units < 1):
+        raise BadInput(f"devices and units must be 1 or more (got {count} devices, {n_units} units)")
+    same = alike(model, values, count)
+    out = dict(same.values)
+    for name, spread in sorted((population or {}).items()):
+        if name not in out:
+            raise unknown_name(f"parameter of {model.name} that devices can differ in", name, out)
+        out[name] = _spread(model, name, out[name], spread, rng.random(count))
+    if model.units is None:
+        return Devices(out, {})
+    shape = (count, n_units or model.units.count)
+    uniform = {name: rng.random(shape) for name in model.units.parameters}
+    units = model.units.quantiles({name: value[:, np.newaxis] for name, value in out.items()}, uniform)
+    return Devices(out, {name: _within(model, name, units[name]) for name in model.units.parameters})
+
+
+def _spread(model: DeviceModel, name: str, centre: Array, spread: Mapping[str, Any], uniform: Array) -> Array:
+    """Return values of a parameter at uniform numbers."""
+    sigma, reference = float(spread.get("sigma", np.nan)), spread.get("sigma_ref")
+    if not sigma >= 0 or reference not in _REFERENCES:
+        raise BadInput(
+            f"population of {name}: sigma must be >= 0 and sigma_ref one of {', '.join(_REFERENCES)} "
+            f"(got {sigma:g}, {reference!r})"
+        )
+    parameter = model.parameter(name)
+    if sigma == 0:
+        return centre
+    if parameter.scale == "log" and reference == "of_value":
+        return _within(model, name, centre * np.exp(np.sqrt(np.log1p(sigma**2)) * ndtri(uniform)))
+    width = sigma * np.abs(centre) if reference == "of_value" else np.full(centre.shape, sigma)
+    low, high = ((np.asarray(bound) - centre) / width for bound in parameter.bounds)
+    return truncnorm.ppf(uniform, low, high, loc=centre, scale=width)
+
+
+def _within(model: DeviceModel, name: str, drawn: Array) -> Array:
+    """Return drawn values, refusing those that the model is not made for."""
+    low, high = model.parameter(name).bounds
+    if not ((drawn >= low) & (drawn <= high)).all():
+        raise BadInput(
+            f"{model.name}: drawn {name} reaches {drawn.min():g} … {drawn.max():g} {model.parameter(name).unit}, beyond "
+            f"its bounds {low:g} … {high:g}: make the spread smaller"
+        )
+    return drawn

@@ -1,0 +1,211 @@
+"""Devices under a waveform: many at once, in closed form where the model has one, else by the stiff integrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nvmphys.devices.model import Array, DeviceModel, Start
+from nvmphys.errors import BadInput, CheckFailed
+from nvmphys.records import as_rng
+from nvmphys.simulate.devices import Devices, alike
+from nvmphys.simulate.waveform import Waveform
+
+CHUNK_ROWS = 100_000
+"""Devices times units that are solved between two words of progress, and may be interrupted between."""
+_CHUNK_NUMBERS = 5e7
+_REASONS = {1: "more than 200,000 steps in one piece of the waveform", 2: "no step is small enough"}
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Transient:
+    """What devices did under a waveform.
+
+    Attributes
+    ----------
+    time_s, voltage_V, temperature_K : ndarray (time,)
+    states : ndarray (time, device, unit, state)
+        In units of their scales; one unit where the model has none.
+    state_names : tuple of str
+    current_A : ndarray (time, device)
+        Conduction current; with a charge, plus the mean of dQ/dt since the last time looked at.
+    charge_C : ndarray (time, device)
+    """
+
+    time_s: Array
+    voltage_V: Array
+    temperature_K: Array
+    states: Array
+    state_names: tuple[str, ...]
+    current_A: Array
+    charge_C: Array
+
+
+def transient(
+    model: DeviceModel,
+    waveform: Waveform,
+    devices: Devices | None = None,
+    *,
+    start: Start | Array = None,
+    compliance_A: float | None = None,
+    rng: np.random.Generator | int = 0,
+    rtol: float = 1e-6,
+    closed_form: bool = True,
+    keep_states: bool = True,
+    progress: Progress | None = None,
+) -> Transient:
+    """Apply a waveform to devices.
+
+    Parameters
+    ----------
+    model : DeviceModel
+    waveform : Waveform
+    devices : Devices, optional
+        Their parameters; by default one device at the values of the model.
+    start : mapping or ndarray (device, unit, state), optional
+        States by name in place of those at rest, or the states of each device, in units of their scales.
+    compliance_A : float, optional
+        Largest current that the source gives [A]; the voltage falls where more would flow.
+    rng : Generator or int, optional
+        For numbers drawn for each pulse, in a model that has them.
+    rtol : float, optional
+        Tolerance of the integrator, relative to a state.
+    closed_form : bool, optional
+        Whether to use the closed form where the model has one.
+    keep_states : bool, optional
+        Whether to keep the states at every time rather than at the last alone.
+    progress : callable, optional
+        Told what is done, how much of it and of how much.
+
+    Returns
+    -------
+    Transient
+
+    Raises
+    ------
+    BadInput
+        A compliance that is not > 0 A, a state outside its range.
+    CheckFailed
+        "… could not be integrated": where and at which values.
+
+    Examples
+    --------
+    >>> from nvmphys.devices import device
+    >>> from nvmphys.simulate.waveform import joined, pulse
+    >>> done = transient(device("fe_preisach"), joined(pulse(5.0, 1e-6)))
+    >>> done.state_names[0], round(float(done.states[-1, 0, 0, 0]), 3)
+    ('p1', 4.765)
+    """
+    if compliance_A is not None and not (np.isfinite(compliance_A) and compliance_A > 0):
+        raise BadInput(f"compliance_A must be > 0 A (got {compliance_A:g} A): leave it out for a source without a limit")
+    devices = devices or alike(model)
+    begin = devices.start(model, start)
+    drawn = np.zeros((devices.count, 1))
+    if model.drawn_per_pulse is not None:
+        drawn = as_rng(rng).standard_normal((devices.count, max(waveform.n_pulses, 1)))
+    setting = _Setting(model, waveform, compliance_A or np.inf, rtol)
+    exact = closed_form and model.closed_form is not None and compliance_A is None
+    observed, n_units, n_states = int(waveform.observed.sum()), devices.n_units, begin.shape[-1]
+    states = np.empty((observed if keep_states else 1, devices.count, n_units, n_states))
+    conduction, charge = np.empty((observed, devices.count)), np.empty((observed, devices.count))
+    per_chunk = max(1, int(min(CHUNK_ROWS, _CHUNK_NUMBERS / (observed * n_states)) / n_units))
+    for low in range(0, devices.count, per_chunk):
+        part = slice(low, min(low + per_chunk, devices.count))
+        rows = begin[part].reshape(-1, n_states)
+        if exact:
+            found = _closed(setting, devices, part, rows)
+        else:
+            found = _integrated(setting, devices, part, rows, np.repeat(drawn[part], n_units, axis=0))
+        shape = (observed, part.stop - part.start, n_units)
+        states[:, part] = found[0].reshape(*shape, n_states)[slice(None) if keep_states else slice(-1, None)]
+        conduction[:, part], charge[:, part] = (each.reshape(shape).mean(axis=-1) for each in found[1:])
+        if progress is not None:
+            progress(f"simulating {model.name}", part.stop, devices.count)
+    current = conduction
+    if model.charge != 0:
+        first_V, first_K = float(waveform.segments.start_V[0]), float(waveform.segments.start_K[0])
+        before = np.vstack([read(model, devices, begin, first_V, first_K)[1], charge[:-1]])
+        current = conduction + (charge - before) / np.diff(waveform.time_s, prepend=0.0)[:, np.newaxis]
+    names = tuple(state.name for state in devices.system(model).states)
+    return Transient(waveform.time_s, waveform.voltage_V, waveform.temperature_K, states, names, current, charge)
+
+
+def read(
+    model: DeviceModel, devices: Devices, states: Array, voltage_V: float, temperature_K: float
+) -> tuple[Array, Array]:
+    """Return current [A] and charge [C] of each device (device,) at a voltage, states (device, unit, state) as they are."""
+    found = _read_rows(model, devices, slice(None), states.reshape(-1, states.shape[-1]), voltage_V, temperature_K)
+    current, charge = (each.reshape(devices.count, -1).mean(axis=-1) for each in found)
+    return current, charge
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What all devices of a simulation share."""
+
+    model: DeviceModel
+    waveform: Waveform
+    compliance_A: float
+    rtol: float
+
+
+Found = tuple[Array, Array, Array]
+"""States (time, row, state), conduction current and charge (time, row)."""
+
+
+def _closed(setting: _Setting, devices: Devices, part: slice, start: Array) -> Found:
+    model, waveform = setting.model, setting.waveform
+    assert model.closed_form is not None
+    states = model.closed_form(devices.rows(part), start, waveform.segments)[waveform.observed]
+    current, charge = np.empty(states.shape[:2]), np.empty(states.shape[:2])
+    for k, (volts, kelvins) in enumerate(zip(waveform.voltage_V, waveform.temperature_K, strict=True)):
+        current[k], charge[k] = _read_rows(model, devices, part, states[k], float(volts), float(kelvins))
+    return states, current, charge
+
+
+def _read_rows(
+    model: DeviceModel, devices: Devices, part: slice, states: Array, voltage_V: float, temperature_K: float
+) -> tuple[Array, Array]:
+    from nvmphys.simulate.integrator import read_out  # compiled when it is first imported
+
+    kernel, parameters = devices.compiled(model, part)
+    current, charge = np.empty(states.shape[0]), np.empty(states.shape[0])
+    read_out(
+        kernel.rhs, kernel.jacobian, parameters, kernel.series, np.ascontiguousarray(states), voltage_V, temperature_K,
+        current, charge,
+    )  # fmt: skip
+    return current, charge
+
+
+def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, drawn: Array) -> Found:
+    from nvmphys.simulate.integrator import integrate  # compiled when it is first imported
+
+    model, pieces = setting.model, setting.waveform.segments
+    kernel, parameters = devices.compiled(model, part)
+    names = [parameter.name for parameter in model.parameters]
+    drawn_at = -1 if model.drawn_per_pulse is None else names.index(model.drawn_per_pulse)
+    observed = setting.waveform.observed
+    keep = np.where(observed, np.cumsum(observed) - 1, -1)
+    states = np.empty((int(observed.sum()), *start.shape))
+    current, charge = np.empty(states.shape[:2]), np.empty(states.shape[:2])
+    status = np.zeros((start.shape[0], 2), dtype=np.int64)
+    integrate(
+        kernel.rhs, kernel.jacobian, parameters, kernel.series, np.ascontiguousarray(start), pieces.duration_s,
+        pieces.start_V, pieces.end_V, pieces.start_K, pieces.end_K, pieces.pulse, np.ascontiguousarray(drawn), drawn_at,
+        setting.compliance_A, setting.rtol, keep, states, current, charge, status,
+    )  # fmt: skip
+    bad = np.flatnonzero(status[:, 0])
+    if bad.size:
+        row = int(bad[0])
+        code, at = (int(number) for number in status[row])
+        values = ", ".join(f"{name} = {value:g}" for name, value in zip(names, parameters[row], strict=True))
+        raise CheckFailed(
+            f"{model.name}: device {(part.start * devices.n_units + row) // devices.n_units} could not be integrated in "
+            f"piece {at} of the waveform ({pieces.start_V[at]:g} … {pieces.end_V[at]:g} V, {pieces.duration_s[at]:g} s): "
+            f"{_REASONS[code]}; {bad.size} such rows; {values}"
+        )
+    return states, current, charge
