@@ -5,7 +5,9 @@ from __future__ import annotations
 __version__ = "0.1.0"
 
 from nvmphys.cards import list_cards, load_card, save_card
+from nvmphys.codegen import generate
 from nvmphys.crossbar import Crossbar, Solution, Validation, matvec_error, validate
+from nvmphys.devices import device
 from nvmphys.fit import FitResult, fit
 from nvmphys.measurement import list_sources, load_source, load_table, read
 from nvmphys.measurement.pund import switched_polarization
@@ -14,6 +16,7 @@ from nvmphys.population.pulse_response import accumulative_set, nonlinearity_par
 from nvmphys.population.read_noise import read_cells
 from nvmphys.profile import VariationProfile, build_profile, load_profile, save_profile
 from nvmphys.records import Basis, Measurement, ModelCard, Source
+from nvmphys.simulate import simulate
 from nvmphys.technologies import load_technologies
 
 __all__ = [
@@ -28,8 +31,10 @@ __all__ = [
     "VariationProfile",
     "accumulative_set",
     "build_profile",
+    "device",
     "draw_cells",
     "fit",
+    "generate",
     "law_of",
     "list_cards",
     "list_sources",
@@ -45,6 +50,7 @@ __all__ = [
     "read_cells",
     "save_card",
     "save_profile",
+    "simulate",
     "switched_polarization",
     "validate",
 ]

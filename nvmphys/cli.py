@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,9 +23,12 @@ from rich.table import Table
 
 import nvmphys as nv
 from nvmphys import study as studies
-from nvmphys.codegen import generate
+from nvmphys.codegen import suffix
+from nvmphys.codegen.bench import BENCHED, bench_deck, bench_name
+from nvmphys.codegen.chosen import choose
 from nvmphys.crossbar import find_ngspice
 from nvmphys.devices import device, devices
+from nvmphys.devices.cards import dynamics_of
 from nvmphys.errors import BadInput, MissingTool, NvmphysError
 from nvmphys.exporters import consumers, export
 from nvmphys.files import replacing
@@ -33,7 +36,8 @@ from nvmphys.fit import fittable
 from nvmphys.fit.result import versions
 from nvmphys.measurement import inspect as inspection
 from nvmphys.population import models as conductance_models
-from nvmphys.report import cell, column_name, render_folder, write_comparison
+from nvmphys.report import cell, column_name, render_folder, save_experiment, write_comparison
+from nvmphys.simulate import EXPERIMENTS
 from nvmphys.technologies import technology_matrix
 
 app = typer.Typer(
@@ -409,28 +413,121 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command("codegen")
 def codegen_command(
-    model: Annotated[str, typer.Argument(help="A device model (nvmphys list models).")],
-    to: Annotated[str, typer.Option(help="ngspice, veriloga or latex.")],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="The file to write; default stdout.")] = None,
+    card: Annotated[str, typer.Argument(help="A dynamics card or its file (nvmphys list cards), or a device model.")],
+    to: Annotated[str, typer.Option(help="ngspice, veriloga, pyspice, python or latex.")],
+    out: Annotated[
+        str | None,
+        typer.Option("-o", "--out", help="The file to write, or a folder with / at its end; default stdout."),
+    ] = None,
     values: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as Ea=0.7; may be repeated.")] = None,
+    start: Annotated[
+        list[str] | None, typer.Option(help="A state at the start, in units of its scale, as g=0.4; may be repeated.")
+    ] = None,
+    units: Annotated[int | None, typer.Option(help="Units such as domains, where the model has them.")] = None,
+    seed: Seed = 0,
 ) -> None:
-    """Write a device model as code: nvmphys codegen rram_gap --to veriloga --set Ea=0.7 -o rram_gap.va."""
-    given = {}
-    for item in values or []:
-        name, _, number = item.partition("=")
-        given[name.strip()] = (_numbers(number, f"--set {name}") or [math.nan])[0]
-    text = generate(device(model), to, given)
+    """Write a device as code: nvmphys codegen rram_gap --to ngspice --set Ea=0.7 -o models/.
+
+    For ngspice and veriloga a bench deck that draws its loop is written beside the file.
+    """
+    chosen = choose(card, _assigned(values, "--set"), _assigned(start, "--start"), units=units, seed=seed)
+    ending, text = suffix(to), chosen.code(to)
     if out is None:
         print(text, end="")
         return
-    with replacing(out) as part:
-        part.write_text(text, encoding="utf-8")
+    file = Path(out) / (chosen.name + ending) if out.endswith(("/", os.sep)) or Path(out).is_dir() else Path(out)
+    written = {file: text}
+    if to in BENCHED:
+        written[file.with_name(bench_name(file.name, to))] = bench_deck(chosen, to, file.name)
+    for path, content in written.items():
+        with replacing(path) as part:
+            part.write_text(content, encoding="utf-8")
+        print(path)
+
+
+def _assigned(items: Sequence[str] | None, option: str) -> dict[str, float]:
+    """Read the name=number of an option that may be repeated."""
+    given: dict[str, float] = {}
+    for item in items or ():
+        name, _, number = (part.strip() for part in item.partition("="))
+        found = _numbers(number or None, f"{option} {name}") or []
+        if len(found) != 1 or name in given:
+            raise BadInput(f"{option} must read name=number, each name once (got {item!r})")
+        given[name] = found[0]
+    return given
+
+
+@app.command("simulate")
+def simulate_command(
+    card: Annotated[str, typer.Argument(help="A dynamics card or its file (nvmphys list cards), or a device model.")],
+    experiment: Annotated[str, typer.Option(help="An experiment of the model (nvmphys list experiments).")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The tidy CSV to write.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="A setting of the experiment, as width_s=1e-7,1e-6; may be repeated."),
+    ] = None,
+    values: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as Ea=0.7; may be repeated.")] = None,
+    start: Annotated[
+        list[str] | None, typer.Option(help="A state at the start, in units of its scale, as g=0.4; may be repeated.")
+    ] = None,
+    spread: Annotated[
+        list[str] | None,
+        typer.Option(help="How devices differ: σ of a parameter as share of it, as g0=0.05; may be repeated."),
+    ] = None,
+    devices: Annotated[int, typer.Option(help="Number of devices.")] = 1,
+    units: Annotated[int | None, typer.Option(help="Units such as domains of each, where the model has them.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="A picture (PNG) of what came out.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Make an experiment on simulated devices: nvmphys simulate rram_gap --experiment sweep -o iv.csv --plot iv.png."""
+    differ = {name: {"sigma": share, "sigma_ref": "of_value"} for name, share in _assigned(spread, "--spread").items()}
+    with _progress() as progress:
+        made = nv.simulate(
+            card, experiment, n_devices=devices, n_units=units, rng=seed, progress=progress,
+            settings=_settings(settings), values=_assigned(values, "--set"), start=_assigned(start, "--start"),
+            population=differ or None,
+        )  # fmt: skip
+    head = [*made.understood, f"seed {seed}; nvmphys {nv.__version__}"]
+    with replacing(out) as part, open(part, "w", encoding="utf-8", newline="") as file:
+        file.writelines(f"# {line}\n" for line in head)
+        made.table.to_csv(file, index=False, lineterminator="\n")
+    for sentence in made.understood[2:]:
+        _say(sentence)
     print(out)
+    if plot is not None:
+        save_experiment(made, plot)
+        print(plot)
+
+
+def _settings(items: Sequence[str] | None) -> dict[str, Any]:
+    """Read the name=value, or name=value,value, of `--with`."""
+    given: dict[str, Any] = {}
+    for item in items or ():
+        name, _, text = (part.strip() for part in item.partition("="))
+        numbers = _numbers(text or "none", f"--with {name}") or []
+        if not name or name in given:
+            raise BadInput(f"--with must read name=value, each name once (got {item!r})")
+        whole = [int(x) if x.is_integer() and abs(x) < 2**53 else x for x in numbers]
+        given[name] = whole[0] if len(whole) == 1 else whole
+    return given
+
+
+def _experiment_lines() -> list[dict[str, Any]]:
+    """Return a line for each setting of each experiment, with the models that answer it."""
+    answering = {name: [m for m in devices() if name in device(m).experiments] for name in EXPERIMENTS}
+    return [
+        {
+            "experiment": name, "setting": setting, "default": "" if field.default is None else str(field.default),
+            "about": field.description, "models": ", ".join(answering[name]),
+        }
+        for name, kind in EXPERIMENTS.items()
+        for setting, field in kind.model_fields.items()
+    ]  # fmt: skip
 
 
 @app.command("list")
 def list_things(
-    what: Annotated[str, typer.Argument(help="sources, technologies, models, cards or consumers.")],
+    what: Annotated[str, typer.Argument(help="sources, technologies, models, cards, experiments or consumers.")],
     as_json: AsJson = False,
 ) -> None:
     """List what nvmphys knows: nvmphys list cards."""
@@ -444,6 +541,7 @@ def list_things(
             *({"model": n, "kind": "conductance", "fitted": n in fittable()} for n in conductance_models()),
             *({"model": n, "kind": "dynamics", "fitted": n in fittable()} for n in devices()),
         ],
+        "experiments": _experiment_lines,
         "consumers": lambda: [{"consumer": name} for name in consumers()],
     }
     if what not in listing:
@@ -486,15 +584,21 @@ def _source_line(source: nv.Source) -> dict[str, Any]:
 def _card_line(name: str) -> dict[str, Any]:
     """One line of the list of cards."""
     card = nv.load_card(name)
-    law = nv.law_of(card)
-    bases = sorted({str(b) for b in card.basis.values()})
+    targets, times = "", ""
+    if card.kind == "dynamics":
+        dynamics_of(card)
+    else:
+        law = nv.law_of(card)
+        targets = "{:.3g} … {:.3g}".format(*(g * 1e6 for g in law.level_range_S))
+        times = "{:.3g} … {:.3g}".format(*law.time_range_s)
     return {
         "card": name,
+        "kind": card.kind,
         "technology": card.technology,
         "model": card.model,
-        "targets [µS]": "{:.3g} … {:.3g}".format(*(g * 1e6 for g in law.level_range_S)),
-        "times [s]": "{:.3g} … {:.3g}".format(*law.time_range_s),
-        "basis": ", ".join(bases),
+        "targets [µS]": targets,
+        "times [s]": times,
+        "basis": ", ".join(sorted({str(b) for b in card.basis.values()})),
     }
 
 

@@ -30,7 +30,7 @@ class Parameter:
     scale : str
         How a fit should step: "linear" or "log".
     prior : tuple of float or None
-        Centre and σ of what is believed before a fit, in the unit, or in its natural logarithm where the scale is "log".
+        Centre and σ of what is believed before a fit, in the unit; of its natural logarithm where the scale is "log".
     about : str
         What it is, in words.
     source : str

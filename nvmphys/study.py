@@ -218,6 +218,7 @@ def _card(
     """Fit the model, or take the card as it is."""
     if study.model.name is None:
         card = load_card(study.model.card)
+        law_of(card)  # a card without a law, such as a dynamics card, is refused here
         if study.data.source not in card.provenance.get("sources", ()):
             known = ", ".join(card.provenance.get("sources", ())) or "none"
             raise BadInput(

@@ -45,7 +45,7 @@ def test_everything_listed_is_also_there_for_a_machine(what):
 def test_an_unknown_listing_names_what_can_be_listed():
     done = nvmphys("list", "gadgets")
     assert done.returncode == 2
-    assert "can list sources, technologies, cards, models, consumers (got 'gadgets')" in done.stderr
+    assert "can list sources, technologies, cards, models, experiments, consumers (got 'gadgets')" in done.stderr
 
 
 def test_a_misspelt_card_offers_the_nearest():

@@ -47,7 +47,8 @@ def test_data_comes_from_the_installed_wheel(elsewhere):
 
 def names(folder: Path) -> set[str]:
     """Return the files below a folder, without what Python left there."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    files = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
+    return {str(path.relative_to(folder)) for path in files}
 
 
 def test_typing_marker_and_templates_are_packed(elsewhere):

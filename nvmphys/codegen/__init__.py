@@ -1,4 +1,4 @@
-"""One symbolic definition becomes code. One file a target, found by walking this folder (`TARGET`, `SUFFIX`, `generate`)."""
+"""One symbolic definition becomes code. One file a target, found in this folder: `TARGET`, `SUFFIX`, `generate`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def targets() -> list[str]:
     """Return what code can be generated for.
 
     >>> targets()
-    ['latex', 'ngspice', 'python', 'veriloga']
+    ['latex', 'ngspice', 'pyspice', 'python', 'veriloga']
     """
     return sorted(modules_with(__name__, "TARGET"))
 

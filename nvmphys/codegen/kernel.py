@@ -6,39 +6,39 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import sympy as sp
 from numba import cfunc, njit, types
+from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from nvmphys.codegen._circuit import LARGEST
 from nvmphys.devices.model import AMBIENT, VOLTAGE, DeviceModel, System, symbol
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _exp(x: float) -> float:
     return math.exp(min(max(x, -LARGEST), LARGEST))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _sinh(x: float) -> float:
     return math.sinh(min(max(x, -LARGEST), LARGEST))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _cosh(x: float) -> float:
     return math.cosh(min(max(x, -LARGEST), LARGEST))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _heaviside(x: float, at_zero: float = 0.5) -> float:
     return 1.0 if x > 0 else (0.0 if x < 0 else at_zero)
 
 
 ARRAY = types.Array(types.float64, 1, "C")
 FUNCTION = types.void(types.float64, ARRAY, types.float64, ARRAY, ARRAY)
-"""What a compiled function of a device takes: V [V], states, ambient temperature [K], parameters, and where it writes."""
+"""What a compiled function takes: V [V], states, ambient temperature [K], parameters, and where it writes."""
 
 _NUMBA = {"exp": _exp, "sinh": _sinh, "cosh": _cosh, "Heaviside": _heaviside}
 
@@ -68,19 +68,7 @@ class Kernel:
 
 @functools.lru_cache(maxsize=16)
 def kernel(model: DeviceModel, thermal_node: bool) -> Kernel:
-    """Compile a model, with its temperature a state or not.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from nvmphys.devices import device
-    >>> gap = device("rram_gap")
-    >>> made, values = kernel(gap, False), gap.values()
-    >>> out = np.empty(3)
-    >>> made.rhs(0.1, np.array([1.0]), 300.0, np.array(list(values.values())), out)
-    >>> f"{out[1] * 1e6:.4g} µA"
-    '7.523 µA'
-    """
+    """Compile a model, with its temperature a state or not."""
     values = model.values()
     if model.thermal is not None:
         capacitance = model.thermal.capacitance
@@ -90,23 +78,22 @@ def kernel(model: DeviceModel, thermal_node: bool) -> Kernel:
 
 
 def _compiled(system: System, names: list[str]) -> Kernel:
-    states, parameters = sp.DeferredVector("X"), sp.DeferredVector("P")
-    put_in = {state.symbol: states[k] for k, state in enumerate(system.states)}
-    put_in |= {symbol(name): parameters[k] for k, name in enumerate(names)}
+    states = [state.symbol for state in system.states]
+    arguments = [VOLTAGE, *states, AMBIENT, *map(symbol, names)]
     outputs = [*system.rates, system.current]
-    by = [*(state.symbol for state in system.states), VOLTAGE, AMBIENT]
-    slopes = [output.diff(x) for output in outputs for x in by]
-    arguments = (VOLTAGE, states, AMBIENT, parameters)
+    slopes = [output.diff(x) for output in outputs for x in (*states, VOLTAGE, AMBIENT)]
+    n_states, n_parameters = len(states), len(names)
 
     def compiled(expressions: list[sp.Expr]) -> Callable[..., None]:
-        some = [(k, sp.sympify(e).subs(put_in)) for k, e in enumerate(expressions) if e != 0]
-        placed = tuple(sp.Float(e) if e.is_number else e for _, e in some)  # numbers of one type
-        function = njit(sp.lambdify(arguments, placed, [_NUMBA, "math"], cse=True))
+        some = [(k, sp.sympify(e)) for k, e in enumerate(expressions) if e != 0]
+        numbers = tuple(sp.Float(e) if e.is_number else e for _, e in some)  # of one type
+        function = njit(sp.lambdify(arguments, numbers, [_NUMBA, "math"], cse=True), error_model="numpy")
         places, count = np.array([k for k, _ in some]), len(some)
 
-        @cfunc(FUNCTION)
+        @cfunc(FUNCTION, error_model="numpy")
         def write(v, x, ambient, p, out):  # type: ignore[no-untyped-def]
-            found = function(v, x, ambient, p)
+            given = (v, *to_fixed_tuple(x, n_states), ambient, *to_fixed_tuple(p, n_parameters))
+            found = function(*given)
             out[:] = 0.0
             for k in range(count):
                 out[places[k]] = found[k]
@@ -114,4 +101,4 @@ def _compiled(system: System, names: list[str]) -> Kernel:
         return write
 
     series = -1 if system.series is None else names.index(system.series)
-    return Kernel(len(system.states), series, compiled([*outputs, system.charge]), compiled(slopes))
+    return Kernel(n_states, series, compiled([*outputs, system.charge]), compiled(slopes))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nvmphys.codegen._circuit import LEAST_OHM, STATE_F, printed
+import sympy as sp
+
+from nvmphys.codegen._circuit import LEAST_OHM, SELF_F, STATE_F, farthest, printed, ranges
 from nvmphys.devices.model import AMBIENT, VOLTAGE, DeviceModel, System
 
 TARGET = "ngspice"
@@ -14,32 +16,88 @@ SUFFIX = ".lib"
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
     """Return `.subckt <name> p n` with the values and the initial states `<state>_0` as its parameters.
 
-    Its temperature is the circuit's. Run it with `uic`, so that the states start where the capacitors say.
+    Its temperature is the circuit's. Run it with `uic`, so that the states start where the capacitors say. Voltage and
+    states, kept near their ranges, have nodes of their own, and what is constant becomes a parameter. All else
+    is nested: on a node of its own an exponential would run away from the solver.
     """
-    names = {VOLTAGE.name: "v(i,n)", AMBIENT.name: "(temper+273.15)"}
-    names |= {parameter: f"{{{parameter}}}" for parameter in system.values}
-    names |= {state.name: f"v(x_{state.name})" for state in system.states}
     start = {f"{state.name}_0": x for state, x in zip(system.states, system.start, strict=True)}
     given = "".join(f"\n+ {key}={float(value)!r}" for key, value in (start | system.values).items())
     series = repr(LEAST_OHM) if system.series is None else f"{{max({system.series},{LEAST_OHM!r})}}"
-    lines = [*(f"* {line}" for line in head), f".subckt {name} p n{given}", f"Rs p i {series}"]
+    far = farthest(model)
+    circuit = _Circuit(system)
+    circuit.node(NEAR, f"min(max(v(i,n),-{far!r}),{far!r})", at_start="0")
+    put_in = {VOLTAGE: NEAR}
+    wanted = [e.xreplace(put_in) for e in (system.current, system.current.diff(VOLTAGE), *system.rates)]
+    current, tangent, *rates, charge = circuit.constants_apart([*wanted, system.charge])
+    lines = [*(f"* {line}" for line in head), f".subckt {name} p n{given}", *circuit.lines, f"Rs p i {series}"]
     if system.current != 0:
-        lines.append(f"Bi i n I={printed(system.current, names)}")
+        lines.append(f"Bi i n I={circuit.text(current)}+(v(i,n)-v(near))*({circuit.text(tangent)})")
+        lines.append(f"Cself i n {SELF_F!r}")
     if system.charge != 0:
         farad = repr(_capacitance(system))
         lines += [
-            f"Bq q 0 V=({printed(system.charge, names)})/{farad}",
-            f"Cq q r {farad}",
+            f"Bq q 0 V=({circuit.text(charge)})/{farad}",
+            f"Cq q r {farad} ic={{({circuit.text_at_start(system.charge)})/{farad}}}",
             "Vq r 0 0",
             "Fq i n Vq 1",
         ]
-    for state, rate in zip(system.states, system.rates, strict=True):
+    for state, rate in zip(system.states, rates, strict=True):
         node = f"x_{state.name}"
         lines += [
             f"C{node} {node} 0 {STATE_F!r} ic={{{state.name}_0}}",
-            f"B{node} 0 {node} I={STATE_F!r}*({printed(rate, names)})",
+            f"B{node} 0 {node} I={STATE_F!r}*({circuit.text(rate)})",
         ]
     return "\n".join([*lines, f".ends {name}", ""])
+
+
+NEAR = sp.Symbol("near", real=True)
+"""The voltage behind the series resistance, kept near the range of the model."""
+
+
+class _Circuit:
+    """The first lines of a subcircuit: nodes and parameters, and what stands for each symbol in its expressions."""
+
+    def __init__(self, system: System) -> None:
+        self.lines: list[str] = []
+        self._constant = {name: name for name in system.values}  # in .param lines
+        self._at_start = self._constant | {VOLTAGE.name: "0", AMBIENT.name: "300.15"}
+        self._at_start |= {state.name: f"{state.name}_0" for state in system.states}
+        self._moving = {name: f"{{{name}}}" for name in system.values}  # in sources
+        self._moving |= {VOLTAGE.name: "v(i,n)", AMBIENT.name: "(temper+273.15)"}
+        self._moving |= {state.name: f"v(x_{state.name})" for state in system.states}
+        for state, ends in ranges(system).items():
+            low, high = (printed(end, self._constant) for end in ends)
+            self.lines.append(f".param low_{state}={{{low}}} high_{state}={{{high}}}")
+            text = f"min(max(v(x_{state}),{{low_{state}}}),{{high_{state}}})"
+            self.node(sp.Symbol(f"at_{state}"), text, at_start=f"{state}_0")
+            self._moving[state] = f"v(at_{state})"
+
+    def node(self, symbol: sp.Symbol, text: str, at_start: str) -> None:
+        """Give a symbol a node, driven by an expression into 1 Ω."""
+        name = symbol.name
+        self.lines += [f"B{name} 0 {name} I={text}", f"R{name} {name} 0 1", f".ic v({name})={{{at_start}}}"]
+        self._moving[name] = f"v({name})"
+
+    def constants_apart(self, expressions: Sequence[sp.Expr]) -> list[sp.Expr]:
+        """Return expressions with their shared constant parts as parameters, all else written out."""
+        shared, wanted = sp.cse(expressions, symbols=sp.numbered_symbols("e_"))
+        back: dict[sp.Symbol, sp.Expr] = {}
+        for short, expression in shared:
+            if {s.name for s in expression.free_symbols} <= self._constant.keys():
+                self.lines.append(f".param {short.name}={{{printed(expression, self._constant)}}}")
+                self._constant[short.name] = short.name
+                self._moving[short.name] = f"{{{short.name}}}"
+            else:
+                back[short] = expression.xreplace(back)
+        return [expression.xreplace(back) for expression in wanted]
+
+    def text(self, expression: sp.Expr) -> str:
+        """Print an expression for a source."""
+        return printed(expression, self._moving)
+
+    def text_at_start(self, expression: sp.Expr) -> str:
+        """Print its value at the start, in parameters."""
+        return printed(expression, self._at_start)
 
 
 def _capacitance(system: System) -> float:

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import sympy as sp
 from sympy.printing.numpy import NumPyPrinter
 
 from nvmphys.codegen._circuit import LARGEST
-from nvmphys.devices.model import AMBIENT, DeviceModel, System
+from nvmphys.devices.model import AMBIENT, DeviceModel, System, symbol
 
 TARGET = "python"
 SUFFIX = ".py"
 
 
 class _Printer(NumPyPrinter):
-    """Exponentials with clipped arguments, as in the circuits."""
+    """Exponentials with clipped arguments, as in the circuits; names that the module has itself get an underscore."""
+
+    reserved_words: ClassVar[set[str]] = {*NumPyPrinter.reserved_words, "current", "charge", "rate", "numpy"}
 
     def _clipped(self, function: sp.Function) -> str:
         return f"_{function.func.__name__}({self._print(function.args[0])})"
 
     _print_exp = _print_sinh = _print_cosh = _clipped
+
+    def _of_two(self, name: str, function: sp.Function) -> str:
+        first, *others = (self._print(argument) for argument in function.args)
+        for other in others:
+            first = f"numpy.{name}({first}, {other})"
+        return first
+
+    def _print_Max(self, function: sp.Function) -> str:
+        return self._of_two("maximum", function)
+
+    def _print_Min(self, function: sp.Function) -> str:
+        return self._of_two("minimum", function)
 
 
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
@@ -28,9 +43,9 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     printer = _Printer({"allow_unknown_functions": True})
     states = "; ".join(f"{s.name} ({s.about}, 1 is {s.scale:g} {s.unit})" for s in system.states)
     about = [line.replace("\\", "/").replace('"', "'") for line in (*head, f"States: {states}")]
-    arguments = ", ".join(["V", *(state.name for state in system.states), f"{AMBIENT.name}=300.0"])
+    arguments = ", ".join(["V", *(printer.doprint(state.symbol) for state in system.states), f"{AMBIENT.name}=300.0"])
     lines = ['"""' + "\n\n".join(about), '"""', "", "import numpy", ""]
-    lines += [f"{key} = {float(value)!r}" for key, value in system.values.items()]
+    lines += [f"{printer.doprint(symbol(key))} = {float(value)!r}" for key, value in system.values.items()]
     lines += [f"START = ({', '.join(repr(float(x)) for x in system.start)},)"]
     lines += [
         f"\n\ndef _{function}(x):\n    return numpy.{function}(numpy.clip(x, -{LARGEST}, {LARGEST}))"

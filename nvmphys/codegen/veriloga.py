@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from nvmphys.codegen._circuit import LEAST_OHM, STATE_F, printed
+from nvmphys.codegen._circuit import LEAST_OHM, SELF_F, STATE_F, farthest, printed, ranges
 from nvmphys.devices.model import AMBIENT, VOLTAGE, DeviceModel, System
 
 TARGET = "veriloga"
 SUFFIX = ".va"
+WHOLE = sp.Symbol("V_whole", real=True)
+"""The voltage as it is, in charges: they are not kept near the range of the model."""
 
 
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
@@ -19,14 +21,20 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     The initial states are set while the time is 0: ngspice tells an OSDI model neither of its static nor of its initial
     analysis. Run it without `uic`.
     """
-    names = {VOLTAGE.name: "V(i,n)", AMBIENT.name: "$temperature"}
-    names |= {parameter: parameter for parameter in system.values}
-    names |= {state.name: f"V(x_{state.name})" for state in system.states}
+    far = farthest(model)
+    names = {VOLTAGE.name: "near", AMBIENT.name: "$temperature"} | {name: name for name in system.values}
+    at = {state.name: f"V(x_{state.name})" for state in system.states}
+    for known, ends in ranges(system).items():
+        low, high = (printed(end, names) for end in ends)
+        at[known] = f"min(max({at[known]},{low}),{high})"
+    names |= {state.name: f"at_{state.name}" for state in system.states}
     shared, wanted = sp.cse(
-        [system.current, system.charge, *system.rates], symbols=(sp.Symbol(f"e{k}") for k in range(10_000))
+        [system.current, system.current.diff(VOLTAGE), system.charge.subs(VOLTAGE, WHOLE), *system.rates],
+        symbols=(sp.Symbol(f"e{k}") for k in range(10_000)),
     )
+    names[WHOLE.name] = "V(i,n)"
     names |= {short.name: short.name for short, _ in shared}
-    current, charge, *rates = (printed(expression, names) for expression in wanted)
+    current, tangent, charge, *rates = (printed(expression, names) for expression in wanted)
     nodes = ", ".join(f"x_{state.name}" for state in system.states)
     start = {f"{state.name}_0": x for state, x in zip(system.states, system.start, strict=True)}
     series = repr(LEAST_OHM) if system.series is None else f"max({system.series}, {LEAST_OHM!r})"
@@ -37,13 +45,17 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         "  inout p, n;",
         f"  electrical p, n, i, {nodes};",
         *(f"  parameter real {key} = {float(value)!r};" for key, value in (system.values | start).items()),
+        *(f"  real {short};" for short in ("near", *(f"at_{state.name}" for state in system.states))),
         *(f"  real {short};" for short, _ in shared),
         "  analog begin",
+        f"    near = min(max(V(i,n),-{far!r}),{far!r});",
+        *(f"    at_{kept} = {text};" for kept, text in at.items()),
         *(f"    {short} = {printed(expression, names)};" for short, expression in shared),
         f"    I(p,i) <+ V(p,i) / {series};",
     ]
     if system.current != 0:
-        lines.append(f"    I(i,n) <+ {current};")
+        lines.append(f"    I(i,n) <+ {current} + (V(i,n)-near)*({tangent});")
+        lines.append(f"    I(i,n) <+ {SELF_F!r} * ddt(V(i,n));")
     if system.charge != 0:
         lines.append(f"    I(i,n) <+ ddt({charge});")
     for state, rate in zip(system.states, rates, strict=True):

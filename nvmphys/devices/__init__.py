@@ -20,7 +20,7 @@ def devices() -> list[str]:
     """Return the names of the device models.
 
     >>> devices()
-    ['rram_gap']
+    ['fe_domains', 'fe_preisach', 'pcm_accumulative', 'rram_gap']
     """
     return sorted(modules_with(__name__, "NAME"))
 

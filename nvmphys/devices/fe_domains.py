@@ -1,4 +1,4 @@
-"""Ferroelectric capacitor of domains that switch by nucleation, each with an activation field and a threshold of its own.
+"""Ferroelectric capacitor of domains that switch by nucleation, each with its own activation field and threshold.
 
 A domain counts the time it has been under an opposing field E in units of its own switching time,
 
@@ -157,7 +157,7 @@ MODEL = DeviceModel(
         "Deng et al., VLSI 2020, doi 10.1109/VLSITechnology18217.2020.9265014",
     ),
     limits=(
-        "a domain keeps its threshold: no variation from cycle to cycle; the published code draws a new one at each flip",
+        "a domain keeps its threshold, so cycles are alike: the published code draws a new one at each flip",
         "a count that fell and rose again stands for itself: the published code lets it run the same risk twice",
         "no temperature in it, no leakage, no depolarisation, no imprint",
         "a few units as circuit: each domain is two nodes of its own",

@@ -5,10 +5,11 @@ Each of K plays follows the field E at a distance of at most r_k, its half-width
     τ·dp_k/dt = (E - r_k - p_k)⁺ - (p_k - E - r_k)⁺,     P = P_s·mean_k tanh(p_k/(2δ)),   Q = area·(P + ε0·ε_r·E),
 
 with half-widths r_k = E_c·(1 + spread·(2k - 1 - K)/K), k = 1 … K. A cycle of the field between two values leaves every
-play where it was, so minor loops close and a larger excursion wipes out what smaller ones left (return-point memory), for
-E slow against τ. The saturated loop crosses P = 0 at ±E_c exactly. A sum over plays is a Preisach operator (Brokate,
-Rend. Sem. Mat. Univ. Padova 83, 153 (1990)); published compact models scale a tanh branch between turning points kept in
-a list instead (Jiang et al., VLSI 1997; Ni et al., VLSI 2018), which no node of a circuit can hold.
+play where it was, so minor loops close and a larger excursion wipes out what smaller ones left (return-point memory),
+for E slow against τ. The saturated loop crosses P = 0 at ±E_c exactly. A sum over plays is a Preisach operator
+(Brokate, Rend. Sem. Mat. Univ. Padova 83, 153 (1990)); published compact models scale a tanh branch between
+turning points kept in a list instead (Jiang et al., VLSI 1997; Ni et al., VLSI 2018), which no node of a
+circuit can hold.
 """
 
 from __future__ import annotations

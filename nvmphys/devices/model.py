@@ -223,7 +223,13 @@ class DeviceModel:
             raise ValueError(f"{self.name}: a device with charge takes its series resistance from the circuit")
         if self.thermal is not None and self.current.has(TEMPERATURE):
             raise ValueError(f"{self.name}: the current of a self-heated device must not depend on its temperature")
-        known = {VOLTAGE, TEMPERATURE, AMBIENT, *map(symbol, names_of(self.parameters)), *(s.symbol for s in self.states)}
+        known = {
+            VOLTAGE,
+            TEMPERATURE,
+            AMBIENT,
+            *map(symbol, names_of(self.parameters)),
+            *(s.symbol for s in self.states),
+        }
         strange = set().union(*(e.free_symbols for e in (self.current, self.charge, *self.state_rate))) - known
         if strange:
             raise ValueError(f"{self.name}: {', '.join(map(str, strange))} is neither parameter nor state")

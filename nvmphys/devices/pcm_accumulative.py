@@ -4,8 +4,9 @@ A pulse of the nominal width changes the programmed conductance G and the memory
 
     m ← m·exp(-1/fade),   G ← G + (a + b·G + c·m) + (a' + b'·G + c'·m)·ξ,   ξ standard normal, one number a pulse
 
-(Nandakumar et al., J. Appl. Phys. 124, 152135 (2018)). Here the cell follows the linear flow whose time-`width` map this
-is, so half a pulse is half a step and two halves make a whole. Between pulses the amorphous phase relaxes collectively,
+(Nandakumar et al., J. Appl. Phys. 124, 152135 (2018)). Here the cell follows the linear flow whose map over a `width`
+this is, so half a pulse is half a step and two halves make a whole. Between pulses the amorphous phase relaxes
+collectively,
 
     dΣ/dt = -ν0·exp(-E_s(1 - Σ)/kT),   conductance ∝ exp(-(E_c - α·Σ)/kT),   α = ν·E_s
 
@@ -51,13 +52,15 @@ PARAMETERS = (
 )
 
 (
-    mean_a, mean_b, mean_c, sd_a, sd_b, sd_c, fade, glow, ghigh, width, von, dv, nu, tref, tread, Es, rate, sig_rest, Ec, xi,
+    mean_a, mean_b, mean_c, sd_a, sd_b, sd_c, fade, glow, ghigh, width, von, dv, nu, tref, tread, Es, rate, sig_rest,
+    Ec, xi,
 ) = (symbol(p.name) for p in PARAMETERS)  # fmt: skip
 
 G = State("g", "programmed conductance", "S", MICRO, glow / MICRO, ghigh / MICRO, glow / MICRO)
 MEMORY = State("m", "memory of the last RESET", "1", 1.0, sp.Integer(0), sp.Integer(1), sp.Integer(1))
 SIGMA = State("sig", "state of relaxation Σ", "1", 1.0, sp.Integer(0), sp.Integer(1), sig_rest)
 g, m, sig = G.symbol, MEMORY.symbol, SIGMA.symbol
+HAIR = 1e-8
 EDGE = 1e-3
 """Conductance over which the flow stops at its ends [µS]."""
 
@@ -65,8 +68,9 @@ on = soft_step((VOLTAGE - von) / dv)
 
 
 def _growth(ratio: sp.Expr) -> sp.Expr:
-    """Return ln(ratio)/(ratio - 1), what turns a map's factor into its flow's rate."""
-    return sp.log(ratio) / (ratio - 1)
+    """Return ln(ratio)/(ratio - 1), what turns a map's factor into its flow's rate, for a ratio a hair away."""
+    away = ratio - 1 + HAIR  # else a ratio of 1, as of a step that does not depend on G, were 0/0
+    return sp.log(1 + away) / away
 
 
 # one pulse maps (g, m) to (keep·g + add + carry·stay·m, stay·m); its flow has the logarithm of that matrix
@@ -109,8 +113,8 @@ MODEL = DeviceModel(
         "Le Gallo et al., Adv. Electron. Mater. 4, 1700627 (2018), doi 10.1002/aelm.201700627",
     ),
     limits=(
-        "the published law knows one pulse, of one current and width: amplitude beyond the threshold changes nothing here",
-        "no RESET: cells start from it; no threshold switching, so the current during a pulse is not that of a real cell",
+        "the published law knows one pulse, of one current and width: amplitude above the threshold changes nothing",
+        "no RESET: cells start from it; no threshold switching, so the current during a pulse is not a real cell's",
         "activation energies and attempt frequency of relaxation and conduction were not read in a text",
         "drift exponent and temperature dependence are those of all levels alike",
     ),

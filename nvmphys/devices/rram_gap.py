@@ -5,8 +5,9 @@
     γ = γ0 - β·(g/1 nm)³, taken smoothly positive, and smoothly switched off where γ·|V|/t_ox < F_min
 
 (Jiang et al., IEEE TED 2016; Chen & Yu, IEEE TED 2015; values as in public Verilog-A ports.) Published code cuts γ and
-the gap hard and adds noise inside the solver; here steps are smooth, the gap stops softly at its bounds, and a series
-resistance is inside.
+the gap hard and adds noise inside the solver; here steps are smooth, the gap stops softly at its bounds, a series
+resistance is inside, and where field or heat take the barrier away the gap moves at v_max, no faster: the published law
+knows no bound and reaches more than the speed of light within its parameters' bounds.
 """
 
 from __future__ import annotations
@@ -52,16 +53,27 @@ PARAMETERS = (
     Parameter("tox", "m", 12e-9, (3e-9, 30e-9), "thickness of the oxide", PORTS),
     Parameter("Fmin", "V/m", 1.4e9, (1e8, 3e9), "local field below which the gap does not move", PORTS),
     Parameter("Rth", "K/W", 2.1e3, (1e3, 2e7), "thermal resistance", PORTS, "log"),
-    Parameter("Cth", "J/K", 0.0, (0.0, 1e-12), "thermal capacitance; 0: the temperature follows the power at once", OURS),
+    Parameter(
+        "Cth", "J/K", 0.0, (0.0, 1e-12), "thermal capacitance; 0: the temperature follows the power at once", OURS
+    ),
     Parameter("gmin", "m", 0.2e-9, (0.05e-9, 0.5e-9), "smallest gap", PORTS),
     Parameter("gmax", "m", 1.7e-9, (0.8e-9, 3e-9), "largest gap", PORTS),
-    Parameter("Rs", "ohm", 1000.0, (0.0, 5000.0), "series resistance inside the device", OURS),
+    Parameter("Rs", "ohm", 100.0, (0.0, 5000.0), "series resistance inside the device", OURS),
     Parameter("dV", "V", 0.01, (1e-3, 0.05), "voltage over which SET turns into RESET", OURS),
     Parameter("dg", "m", 0.05e-9, (0.01e-9, 0.2e-9), "gap over which motion stops at the bounds", OURS),
+    Parameter(
+        "vmax",
+        "m/s",
+        2.5e3,
+        (1.0, 1e5),
+        "fastest gap: hopping distance times an attempt frequency of 1e13 Hz",
+        OURS,
+        "log",
+    ),
     Parameter("dF", "1", 0.02, (0.005, 0.1), "share of Fmin over which motion sets in", OURS),
 )
 
-I0, g0, V0, vgap, gamma0, beta, Ea, a0, tox, Fmin, Rth, Cth, gmin, gmax, Rs, dV, dg, dF = (
+I0, g0, V0, vgap, gamma0, beta, Ea, a0, tox, Fmin, Rth, Cth, gmin, gmax, Rs, dV, dg, vmax, dF = (
     symbol(p.name) for p in PARAMETERS
 )
 GAP = State("g", "gap", "m", 1e-9, gmin / 1e-9, gmax / 1e-9, gmax / 1e-9)
@@ -72,6 +84,7 @@ enhancement = soft_positive(gamma0 - beta * x**3, 0.5)
 moving = soft_step((enhancement * soft_abs(VOLTAGE, dV) / tox / Fmin - 1) / dF)
 force = enhancement * moving * a0 * VOLTAGE / (tox * BOLTZMANN_EV * TEMPERATURE)
 setting = soft_step(VOLTAGE / dV)
+speed = vgap * sp.exp(-Ea / (BOLTZMANN_EV * TEMPERATURE)) * sp.sinh(force)
 window = setting * sp.tanh((x - gmin / 1e-9) / (dg / 1e-9)) + (1 - setting) * sp.tanh((gmax / 1e-9 - x) / (dg / 1e-9))
 
 MODEL = DeviceModel(
@@ -81,13 +94,13 @@ MODEL = DeviceModel(
     parameters=PARAMETERS,
     states=(GAP,),
     current=current,
-    state_rate=(-(vgap / 1e-9) * sp.exp(-Ea / (BOLTZMANN_EV * TEMPERATURE)) * sp.sinh(force) * window,),
+    state_rate=(-vmax / 1e-9 * sp.tanh(speed / vmax) * window,),
     thermal=Thermal(resistance="Rth", capacitance="Cth"),
     series="Rs",
     experiments={
-        "sweep": {"positive_V": 2.0, "negative_V": -2.4, "ramp_rate_V_per_s": 1e3},
-        "pulse": {"amplitude_V": (1.4, 1.6, 1.8), "width_s": (1e-8, 1e-7, 1e-6), "read_V": 0.1},
-        "pulse_train": {"amplitude_V": 1.8, "width_s": 5e-8, "opposite_V": -2.0, "read_V": 0.1},
+        "sweep": {"positive_V": 2.0, "negative_V": -2.4, "ramp_rate_V_per_s": 1e3, "compliance_A": 5e-4},
+        "pulse": {"amplitude_V": (1.5, 1.6, 1.7, 1.8), "width_s": (1e-8, 3e-8, 1e-7, 3e-7, 1e-6), "read_V": 0.1},
+        "pulse_train": {"amplitude_V": 1.55, "width_s": 5e-8, "opposite_V": -1.4, "n_pulses": 100, "read_V": 0.1},
         "ispp": {"start_V": 1.0, "step_V": 0.05, "stop_V": 2.5, "width_s": 1e-7, "target_S": 1e-4, "read_V": 0.1},
         "retention": {"duration_s": 1e4, "temperature_K": (300.0,), "read_V": 0.1},
     },

@@ -23,7 +23,7 @@ from nvmphys.measurement.columns import (
     pick_by_header,
     pick_by_map,
 )
-from nvmphys.measurement.experiment import NEEDS, infer, missing_columns
+from nvmphys.measurement.experiment import NEEDS, infer, missing_columns, needed
 from nvmphys.measurement.layout import Layout, find_layout
 from nvmphys.measurement.rows import load_rows
 from nvmphys.measurement.screening import HARMLESS, derive_conductance, screen, where
@@ -157,14 +157,14 @@ def _parts(
 
 def tidy(experiment: str, table: pd.DataFrame, keys: pd.Series, source: Source) -> Measurement:
     """Make the measurement of one experiment: derive its conductance, leave out what breaks a rule."""
-    needed = NEEDS[experiment]
+    needs = needed(table.columns, experiment)
     origin: tuple[str, ...] = ()
     notes: list[str] = []
-    if "conductance_S" in needed and "conductance_S" not in table:
+    if "conductance_S" in needs and "conductance_S" not in table:
         table, origin = derive_conductance(table)
-        needed = tuple(dict.fromkeys((*(name for name in needed if name != "conductance_S"), *origin)))
+        needs = tuple(dict.fromkeys((*(name for name in needs if name != "conductance_S"), *origin)))
         notes.append(f"conductance_S = {'1 / resistance_ohm' if len(origin) == 1 else 'current_A / voltage_V'}")
-    table, exclusions, kept = screen(table, needed, origin, experiment, keys)
+    table, exclusions, kept = screen(table, needs, origin, experiment, keys)
     labels = [name for name in ("device_id", "level", "cycle") if name in table and is_float_dtype(table[name])]
     table = table.astype({name: np.int64 for name in labels if (table[name] % 1 == 0).all()})
     table = table[[name for name in TIDY_UNITS if name in table]].reset_index(drop=True)

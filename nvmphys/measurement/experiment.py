@@ -23,7 +23,19 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "id_vg": ("gate_voltage_V", "current_A"),
     "endurance": ("cycle", "conductance_S"),
 }
-"""Columns that an experiment cannot do without; a conductance may also come from a resistance or from I/V."""
+"""Columns that an experiment cannot do without; a conductance may also come from a resistance or from I/V, and a pulse
+on a ferroelectric leaves a polarization in its place."""
+
+
+def needed(columns: Iterable[str], experiment: str) -> tuple[str, ...]:
+    """Return the columns that an experiment cannot do without, given those that there are.
+
+    >>> needed(["pulse_voltage_V", "polarization_C_per_m2"], "pulse")
+    ('pulse_voltage_V', 'polarization_C_per_m2')
+    """
+    if experiment == "pulse" and "polarization_C_per_m2" in set(columns):
+        return ("pulse_voltage_V", "polarization_C_per_m2")
+    return NEEDS[experiment]
 
 
 def missing_columns(columns: Iterable[str], experiment: str) -> list[str]:
@@ -35,7 +47,7 @@ def missing_columns(columns: Iterable[str], experiment: str) -> list[str]:
     there = set(columns)
     if "resistance_ohm" in there or {"current_A", "voltage_V"} <= there:
         there.add("conductance_S")
-    return [name for name in NEEDS[experiment] if name not in there]
+    return [name for name in needed(there, experiment) if name not in there]
 
 
 def infer(table: pd.DataFrame) -> tuple[str, str] | None:

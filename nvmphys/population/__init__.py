@@ -24,8 +24,13 @@ def law_of(card: ModelCard) -> CellLaw:
     Raises
     ------
     BadInput
-        The card's model is not a conductance model, or lacks a value that the model needs.
+        The card is a dynamics card, its model is not a conductance model, or it lacks a value that the model needs.
     """
+    if card.kind != "conductance":
+        raise BadInput(
+            f"card {card.name} is a {card.kind} card, it holds no statistics of programmed cells: nvmphys simulate or "
+            "codegen take it; take a conductance card here (nvmphys list cards)"
+        )
     found = modules_with(__name__, "NAME")
     if card.model not in found:
         raise unknown_name("conductance model", card.model, found)

@@ -11,6 +11,7 @@ from nvmphys.report.contents import (
     summarise_relaxation,
 )
 from nvmphys.report.html import cell, column_name, render_folder, write_report
+from nvmphys.report.simulation import draw_experiment, save_experiment
 
 __all__ = [
     "ArraySummary",
@@ -19,7 +20,9 @@ __all__ = [
     "StudyContents",
     "cell",
     "column_name",
+    "draw_experiment",
     "render_folder",
+    "save_experiment",
     "summarise_array",
     "summarise_fit",
     "summarise_relaxation",

@@ -21,6 +21,7 @@ from nvmphys.errors import BadInput
 from nvmphys.files import replacing
 from nvmphys.fit import FitResult
 from nvmphys.fit.judge import INTERVALS, Judgement
+from nvmphys.population import law_of
 from nvmphys.population.extrapolation import EXTRAPOLATIONS
 from nvmphys.population.relaxation import RelaxationLaw
 from nvmphys.profile import VariationProfile, load_profile
@@ -399,10 +400,12 @@ def load_contents(folder: str | os.PathLike[str]) -> StudyContents:
             for name in _PARTS
             if plain[name] is not None
         }
+        card = load_card(base / "card.toml")
+        law_of(card)  # a card without a law, such as a dynamics card, is refused here
         return StudyContents(
             title=plain["title"],
             study_text=plain["study_text"],
-            card=load_card(base / "card.toml"),
+            card=card,
             profile=load_profile(base / "profile.h5"),
             fit=FitSummary(**parts["fit"]) if "fit" in parts else None,
             relaxation=RelaxationSummary(**parts["relaxation"]) if "relaxation" in parts else None,

@@ -1,4 +1,4 @@
-"""The devices of a simulation: a value of each parameter for each device, and for each unit where a device has units."""
+"""The devices of a simulation: a value of each parameter for each device, and for each of its units."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import truncnorm
 
@@ -47,6 +48,11 @@ class Devices:
         """Return the parameters of some devices, a row for each unit, by name."""
         spread = {name: np.repeat(value[part], self.n_units) for name, value in self.values.items()}
         return spread | {name: value[part].ravel() for name, value in self.units.items()}
+
+    def only(self, chosen: NDArray[np.int64]) -> Devices:
+        """Return some of the devices."""
+        values, units = ({name: each[chosen] for name, each in group.items()} for group in (self.values, self.units))
+        return Devices(values, units)
 
     def compiled(self, model: DeviceModel, part: slice) -> tuple[Kernel, Array]:
         """Return the compiled functions of the model and the parameters (row, parameter) they take."""
@@ -191,7 +197,7 @@ def _within(model: DeviceModel, name: str, drawn: Array) -> Array:
     low, high = model.parameter(name).bounds
     if not ((drawn >= low) & (drawn <= high)).all():
         raise BadInput(
-            f"{model.name}: drawn {name} reaches {drawn.min():g} … {drawn.max():g} {model.parameter(name).unit}, beyond "
-            f"its bounds {low:g} … {high:g}: make the spread smaller"
+            f"{model.name}: drawn {name} reaches {drawn.min():g} … {drawn.max():g} {model.parameter(name).unit}, "
+            f"beyond its bounds {low:g} … {high:g}: make the spread smaller"
         )
     return drawn

@@ -18,6 +18,8 @@ from nvmphys.codegen.kernel import ARRAY, FUNCTION
 Array = NDArray[np.float64]
 
 DONE, TOO_MANY_STEPS, NOT_FINITE = 0, 1, 2
+LEAST_SLOPE = 1e-30
+"""Conductance below which a device counts as open [S]."""
 _MOST_STEPS = 200_000
 """Steps of one segment, beyond which something is wrong."""
 
@@ -84,13 +86,19 @@ def _substitute(w: Array, pivots: NDArray[np.int64], b: Array) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _balance(applied: float, v: float, current: float, rs: float, compliance: float) -> tuple[float, bool]:
-    """Return what the voltages lack of balance, falling in v, and whether the compliance rules."""
+def _balance(
+    applied: float, v: float, current: float, rs: float, compliance: tuple[float, float], ohm: float
+) -> tuple[float, bool]:
+    """Return what the voltages lack of balance, falling in v, and whether the compliance rules.
+
+    `ohm` weighs the current's lack against the voltage's: about where both change alike with v, so that a step across
+    the point where the source begins to limit stays a good one.
+    """
     lack = applied - v - rs * current
-    if compliance == np.inf or applied == 0.0:
+    largest = compliance[0] if applied > 0 else compliance[1]
+    if largest == np.inf or applied == 0.0:
         return lack, False
-    ohm = abs(applied) / compliance
-    limited = ohm * ((compliance if applied > 0 else -compliance) - current)
+    limited = ohm * ((largest if applied > 0 else -largest) - current)
     if (applied > 0 and limited < lack) or (applied < 0 and limited > lack):
         return limited, True
     return lack, False
@@ -100,21 +108,20 @@ def _balance(applied: float, v: float, current: float, rs: float, compliance: fl
 def _inner_voltage(rhs, jacobian, x, heat, p, rs, applied, compliance, guess, found, slopes):  # type: ignore[no-untyped-def]
     """Return the voltage behind the series resistance [V]: Newton's method, kept within 0 … applied by bisection."""
     n = x.size
-    if applied == 0.0 or (rs == 0.0 and compliance == np.inf):
+    if applied == 0.0 or (rs == 0.0 and (compliance[0] if applied > 0 else compliance[1]) == np.inf):
         return applied
     low, high = min(0.0, applied), max(0.0, applied)
     v = guess if low < guess < high else applied
     for _ in range(200):
         rhs(v, x, heat, p, found)
-        lack, limited = _balance(applied, v, found[n], rs, compliance)
+        jacobian(v, x, heat, p, slopes)
+        slope = max(slopes[n * (n + 2) + n], LEAST_SLOPE)
+        lack, _ = _balance(applied, v, found[n], rs, compliance, rs + 1.0 / slope)
         if lack > 0:
             low = v
         else:
             high = v
-        jacobian(v, x, heat, p, slopes)
-        slope = slopes[n * (n + 2) + n]
-        fall = slope * abs(applied) / compliance if limited else 1.0 + rs * slope
-        new = v + lack / fall
+        new = v + lack / (1.0 + rs * slope)
         if abs(new - v) <= 1e-9 * abs(applied):  # Newton's next step would be below rounding
             return min(max(new, min(0.0, applied)), max(0.0, applied))
         v = new if low < new < high else 0.5 * (low + high)
@@ -140,12 +147,16 @@ def _integrate(  # type: ignore[no-untyped-def]
     atol = 1e-2 * rtol
     step = np.inf
     before_V, before_K = np.nan, np.nan
+    last_V, last_inner = np.nan, 0.0
     for k in range(duration.size):
         span = duration[k]
         slope_V, slope_K = (end_V[k] - start_V[k]) / span, (end_K[k] - start_K[k]) / span
         if start_V[k] != before_V or start_K[k] != before_K:
+            guess = (
+                last_inner if start_V[k] == last_V else z[n]
+            )  # the pulse before ended close to where this one starts
             z[n] = _inner_voltage(
-                rhs, jacobian, x, start_K[k], p, rs, start_V[k], compliance, z[n], found, slope
+                rhs, jacobian, x, start_K[k], p, rs, start_V[k], compliance, guess, found, slope
             )  # fmt: skip
             step = np.inf
         z[:n] = x
@@ -169,8 +180,9 @@ def _integrate(  # type: ignore[no-untyped-def]
             heat, applied = start_K[k] + slope_K * t, start_V[k] + slope_V * t
             rhs(z[n], z[:n], heat, p, found)
             jacobian(z[n], z[:n], heat, p, slope)
-            _, limited = _balance(applied, z[n], found[n], rs, compliance)
-            ohm = abs(applied) / compliance if limited else rs
+            weight = rs + 1.0 / max(slope[n * (n + 2) + n], LEAST_SLOPE)
+            _, limited = _balance(applied, z[n], found[n], rs, compliance, weight)
+            ohm = weight if limited else rs
             for i in range(n):
                 for j in range(size):
                     w[i, j] = -slope[i * (n + 2) + j]
@@ -192,7 +204,7 @@ def _integrate(  # type: ignore[no-untyped-def]
                 heat, applied = start_K[k] + slope_K * late, start_V[k] + slope_V * late
                 if s > 0:
                     rhs(trial[n], trial[:n], heat, p, found)
-                lack, _ = _balance(applied, trial[n], found[n], rs, compliance)
+                lack, _ = _balance(applied, trial[n], found[n], rs, compliance, weight)
                 for i in range(n):
                     rates[i] = found[i] + h * _D[s] * by_time[i]
                     for q in range(s):
@@ -210,12 +222,14 @@ def _integrate(  # type: ignore[no-untyped-def]
                 for i in range(size):
                     z[i] = trial[i] + stage[5, i]
                 step = h * min(5.0, 0.9 * max(worst, 1e-8) ** -0.25)
-            elif h <= 1e-13 * span:
+            elif h <= 1e-15 * span:
                 return NOT_FINITE, k
             else:
                 step = h * (max(0.2, 0.9 * worst**-0.25) if good else 0.1)
         x[:] = z[:n]
         before_V, before_K = end_V[k], end_K[k]
+        if end_V[k] != 0.0:
+            last_V, last_inner = end_V[k], z[n]
         if keep[k] >= 0:
             z[n] = _inner_voltage(
                 rhs, jacobian, x, end_K[k], p, rs, end_V[k], compliance, z[n], found, slope
@@ -230,7 +244,7 @@ _FLOATS, _INTS = types.float64, types.int64
 _ROWS = types.Array(_FLOATS, 2, "C")
 _SIGNATURE = types.void(
     types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _INTS, _ROWS,
-    ARRAY, ARRAY, ARRAY, ARRAY, ARRAY, types.Array(_INTS, 1, "C"), _ROWS, _INTS, _FLOATS, _FLOATS,
+    ARRAY, ARRAY, ARRAY, ARRAY, ARRAY, types.Array(_INTS, 1, "C"), _ROWS, _INTS, types.UniTuple(_FLOATS, 2), _FLOATS,
     types.Array(_INTS, 1, "C"), types.Array(_FLOATS, 3, "C"), _ROWS, _ROWS, types.Array(_INTS, 2, "C"),
 )  # fmt: skip
 
@@ -254,8 +268,8 @@ def integrate(  # type: ignore[no-untyped-def]
         As in `Segments`.
     drawn : ndarray (device, pulse)
         Numbers drawn for each pulse, for the parameter at `drawn_at` (-1 where there is none).
-    compliance : float
-        Largest current the source gives [A], or infinity.
+    compliance : tuple of float
+        Largest current the source gives at positive and at negative voltage [A], or infinity.
     rtol : float
         Relative tolerance of a step.
     keep : ndarray of int (segment,)
@@ -302,6 +316,6 @@ def read_out(rhs, jacobian, parameters, series, states, voltage, heat, current, 
     for row in range(parameters.shape[0]):
         p, x = parameters[row], states[row]
         rs = p[series] if series >= 0 else 0.0
-        v = _inner_voltage(rhs, jacobian, x, heat, p, rs, voltage, np.inf, 0.0, found, slope)
+        v = _inner_voltage(rhs, jacobian, x, heat, p, rs, voltage, (np.inf, np.inf), 0.0, found, slope)
         rhs(v, x, heat, p, found)
         current[row], charge[row] = found[n], found[n + 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ CHUNK_ROWS = 100_000
 _CHUNK_NUMBERS = 5e7
 _REASONS = {1: "more than 200,000 steps in one piece of the waveform", 2: "no step is small enough"}
 
+Compliance = float | tuple[float | None, float | None] | None
 Progress = Callable[[str, int, int], None]
 
 
@@ -51,11 +53,12 @@ def transient(
     devices: Devices | None = None,
     *,
     start: Start | Array = None,
-    compliance_A: float | None = None,
+    compliance_A: Compliance = None,
     rng: np.random.Generator | int = 0,
     rtol: float = 1e-6,
     closed_form: bool = True,
     keep_states: bool = True,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Transient:
     """Apply a waveform to devices.
@@ -68,8 +71,9 @@ def transient(
         Their parameters; by default one device at the values of the model.
     start : mapping or ndarray (device, unit, state), optional
         States by name in place of those at rest, or the states of each device, in units of their scales.
-    compliance_A : float, optional
-        Largest current that the source gives [A]; the voltage falls where more would flow.
+    compliance_A : float or tuple of float or None, optional
+        Largest current that the source gives [A], or one at positive and one at negative voltage; the voltage falls
+        where more would flow.
     rng : Generator or int, optional
         For numbers drawn for each pulse, in a model that has them.
     rtol : float, optional
@@ -78,6 +82,8 @@ def transient(
         Whether to use the closed form where the model has one.
     keep_states : bool, optional
         Whether to keep the states at every time rather than at the last alone.
+    workers : int, optional
+        Threads; the result does not depend on their number.
     progress : callable, optional
         Told what is done, how much of it and of how much.
 
@@ -100,31 +106,33 @@ def transient(
     >>> done.state_names[0], round(float(done.states[-1, 0, 0, 0]), 3)
     ('p1', 4.765)
     """
-    if compliance_A is not None and not (np.isfinite(compliance_A) and compliance_A > 0):
-        raise BadInput(f"compliance_A must be > 0 A (got {compliance_A:g} A): leave it out for a source without a limit")
+    limits = _limits(compliance_A)
     devices = devices or alike(model)
     begin = devices.start(model, start)
     drawn = np.zeros((devices.count, 1))
     if model.drawn_per_pulse is not None:
         drawn = as_rng(rng).standard_normal((devices.count, max(waveform.n_pulses, 1)))
-    setting = _Setting(model, waveform, compliance_A or np.inf, rtol)
-    exact = closed_form and model.closed_form is not None and compliance_A is None
+    setting = _Setting(model, waveform, limits, rtol)
+    exact = closed_form and model.closed_form is not None and min(limits) == np.inf
     observed, n_units, n_states = int(waveform.observed.sum()), devices.n_units, begin.shape[-1]
     states = np.empty((observed if keep_states else 1, devices.count, n_units, n_states))
     conduction, charge = np.empty((observed, devices.count)), np.empty((observed, devices.count))
     per_chunk = max(1, int(min(CHUNK_ROWS, _CHUNK_NUMBERS / (observed * n_states)) / n_units))
-    for low in range(0, devices.count, per_chunk):
-        part = slice(low, min(low + per_chunk, devices.count))
+    parts = [slice(low, min(low + per_chunk, devices.count)) for low in range(0, devices.count, per_chunk)]
+
+    def solve(part: slice) -> Found:
         rows = begin[part].reshape(-1, n_states)
         if exact:
-            found = _closed(setting, devices, part, rows)
-        else:
-            found = _integrated(setting, devices, part, rows, np.repeat(drawn[part], n_units, axis=0))
-        shape = (observed, part.stop - part.start, n_units)
-        states[:, part] = found[0].reshape(*shape, n_states)[slice(None) if keep_states else slice(-1, None)]
-        conduction[:, part], charge[:, part] = (each.reshape(shape).mean(axis=-1) for each in found[1:])
-        if progress is not None:
-            progress(f"simulating {model.name}", part.stop, devices.count)
+            return _closed(setting, devices, part, rows)
+        return _integrated(setting, devices, part, rows, np.repeat(drawn[part], n_units, axis=0))
+
+    with ThreadPoolExecutor(workers) as pool:
+        for part, found in zip(parts, pool.map(solve, parts), strict=True):
+            shape = (observed, part.stop - part.start, n_units)
+            states[:, part] = found[0].reshape(*shape, n_states)[slice(None) if keep_states else slice(-1, None)]
+            conduction[:, part], charge[:, part] = (each.reshape(shape).mean(axis=-1) for each in found[1:])
+            if progress is not None:
+                progress(f"simulating {model.name}", part.stop, devices.count)
     current = conduction
     if model.charge != 0:
         first_V, first_K = float(waveform.segments.start_V[0]), float(waveform.segments.start_K[0])
@@ -137,7 +145,7 @@ def transient(
 def read(
     model: DeviceModel, devices: Devices, states: Array, voltage_V: float, temperature_K: float
 ) -> tuple[Array, Array]:
-    """Return current [A] and charge [C] of each device (device,) at a voltage, states (device, unit, state) as they are."""
+    """Return current [A] and charge [C] of each device at a voltage, its states (device, unit, state) as they are."""
     found = _read_rows(model, devices, slice(None), states.reshape(-1, states.shape[-1]), voltage_V, temperature_K)
     current, charge = (each.reshape(devices.count, -1).mean(axis=-1) for each in found)
     return current, charge
@@ -149,8 +157,18 @@ class _Setting:
 
     model: DeviceModel
     waveform: Waveform
-    compliance_A: float
+    compliance_A: tuple[float, float]
     rtol: float
+
+
+def _limits(compliance_A: Compliance) -> tuple[float, float]:
+    """Return the largest current at positive and at negative voltage [A]."""
+    both = compliance_A if isinstance(compliance_A, tuple) else (compliance_A, compliance_A)
+    for limit in both:
+        if limit is not None and not (np.isfinite(limit) and limit > 0):
+            raise BadInput(f"compliance_A must be > 0 A (got {limit:g} A): leave it out for a source without a limit")
+    positive, negative = (np.inf if limit is None else float(limit) for limit in both)
+    return positive, negative
 
 
 Found = tuple[Array, Array, Array]
@@ -204,8 +222,8 @@ def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, 
         code, at = (int(number) for number in status[row])
         values = ", ".join(f"{name} = {value:g}" for name, value in zip(names, parameters[row], strict=True))
         raise CheckFailed(
-            f"{model.name}: device {(part.start * devices.n_units + row) // devices.n_units} could not be integrated in "
-            f"piece {at} of the waveform ({pieces.start_V[at]:g} … {pieces.end_V[at]:g} V, {pieces.duration_s[at]:g} s): "
+            f"{model.name}: device {part.start + row // devices.n_units} could not be integrated in piece {at} of "
+            f"the waveform ({pieces.start_V[at]:g} … {pieces.end_V[at]:g} V, {pieces.duration_s[at]:g} s): "
             f"{_REASONS[code]}; {bad.size} such rows; {values}"
         )
     return states, current, charge

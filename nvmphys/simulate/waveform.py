@@ -50,7 +50,9 @@ class Waveform:
         return int(self.segments.pulse.max(initial=-1)) + 1
 
 
-def through(time_s: ArrayLike, voltage_V: ArrayLike, temperature_K: ArrayLike = ROOM_K, *, edges: bool = True) -> Waveform:
+def through(
+    time_s: ArrayLike, voltage_V: ArrayLike, temperature_K: ArrayLike = ROOM_K, *, edges: bool = True
+) -> Waveform:
     """Return the waveform that runs straight from point to point.
 
     Parameters
@@ -118,12 +120,16 @@ class Piece:
 
 
 def joined(pieces: Sequence[Piece], temperature_K: float = ROOM_K) -> Waveform:
-    """Return pieces one after another; voltages may jump between them."""
+    """Return pieces one after another; voltages may jump between them, and the end of the last is looked at."""
     used = [piece for piece in pieces if piece.duration_s > 0]
     heat = np.full(len(used), float(temperature_K))
-    durations, begins, ends = (np.array([float(getattr(p, n)) for p in used]) for n in ("duration_s", "start_V", "end_V"))
+    durations, begins, ends = (
+        np.array([float(getattr(p, n)) for p in used]) for n in ("duration_s", "start_V", "end_V")
+    )
     numbers = np.array([p.pulse for p in used], dtype=np.int64)
-    return Waveform(Segments(durations, begins, ends, heat, heat, numbers), np.array([p.observed for p in used]))
+    observed = np.array([p.observed for p in used])
+    observed[-1:] = True
+    return Waveform(Segments(durations, begins, ends, heat, heat, numbers), observed)
 
 
 def pulse(amplitude_V: float, width_s: float, edge_s: float = 0.0, number: int = -1) -> list[Piece]:

@@ -1,0 +1,158 @@
+"""The picture of a simulated or measured experiment: what was applied and what the devices answered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nvmphys.errors import BadInput
+from nvmphys.files import replacing
+from nvmphys.records import Measurement
+from nvmphys.report.plots import COLOURS
+
+_MOST_LINES = 60
+"""Devices that are drawn as lines of their own; of more, these many and the median of all."""
+_MICROCOULOMB_PER_CM2 = 100.0
+_DPI = 110
+
+
+def draw_experiment(measurement: Measurement) -> Figure:
+    """Draw an experiment in one figure.
+
+    Raises
+    ------
+    BadInput
+        An experiment that has no picture.
+    """
+    if measurement.experiment not in _PICTURES:
+        raise BadInput(f"no picture of {measurement.experiment}: there is one of {', '.join(_PICTURES)}")
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    _PICTURES[measurement.experiment](figure, measurement.table)
+    n = measurement.n_devices or 1
+    figure.suptitle(f"{measurement.source.id}: {measurement.experiment}, {n} device{'s' * (n != 1)}", fontsize=10)
+    return figure
+
+
+def save_experiment(measurement: Measurement, path: str | os.PathLike[str]) -> None:
+    """Draw an experiment into a PNG file."""
+    figure = draw_experiment(measurement)
+    with replacing(path) as part:
+        figure.savefig(part, format="png", dpi=_DPI)
+
+
+def _lines(
+    ax: Axes, table: pd.DataFrame, x: str, y: str, *, scale_x: float = 1.0, scale_y: float = 1.0, **style: object
+) -> None:
+    """Draw a line for each device, faint where there are many."""
+    groups = list(table.groupby("device_id", sort=False)) if "device_id" in table else [(1, table)]
+    alpha = 1.0 if len(groups) == 1 else max(0.15, 3.0 / min(len(groups), _MOST_LINES))
+    for _, rows in groups[:_MOST_LINES]:
+        ax.plot(rows[x] * scale_x, rows[y] * scale_y, "-", lw=1.0, alpha=alpha, **style)  # type: ignore[arg-type]
+
+
+def _sweep(figure: Figure, table: pd.DataFrame) -> None:
+    ax = figure.subplots()
+    shown = table.assign(size=table["current_A"].abs().where(table["current_A"] != 0))
+    _lines(ax, shown, "voltage_V", "size", color=COLOURS[0])
+    ax.set_yscale("log")
+    _grid(ax, "voltage [V]", "|current| [A]")
+
+
+def _pulse(figure: Figure, table: pd.DataFrame) -> None:
+    ax = figure.subplots()
+    column, scale, label = _answer(table)
+    widths = "pulse_width_s" in table
+    amplitudes = sorted(table["pulse_voltage_V"].unique()) if widths else []
+    groups = [(f"{a:g} V", table[table["pulse_voltage_V"] == a]) for a in amplitudes] or [("all", table)]
+    for k, (amplitude, rows) in enumerate(groups):
+        by = rows.groupby("pulse_width_s" if widths else "pulse_voltage_V")[column]
+        middle, low, high = (by.quantile(q) * scale for q in (0.5, 0.05, 0.95))
+        colour = COLOURS[k % len(COLOURS)]
+        ax.plot(middle.index, middle, "o-", ms=4, lw=1.2, color=colour, label=amplitude)
+        ax.fill_between(middle.index, low, high, color=colour, alpha=0.2, lw=0)
+    if widths:
+        ax.set_xscale("log")
+        ax.legend(title="amplitude", fontsize=8)
+    if column == "conductance_S":
+        ax.set_yscale("log")
+    _grid(ax, "pulse width [s]" if widths else "amplitude [V]", label)
+
+
+def _pulse_train(figure: Figure, table: pd.DataFrame) -> None:
+    ax = figure.subplots()
+    column, scale, label = _answer(table)
+    shown = table if "cycle" in table else table.assign(cycle=table.groupby("device_id").cumcount())
+    _lines(ax, shown, "cycle", column, scale_y=scale, color=COLOURS[0])
+    median = shown.groupby("cycle")[column].median() * scale
+    ax.plot(median.index, median, "-", lw=2.0, color="black", label="median")
+    ax.legend(fontsize=8)
+    _grid(ax, "pulse", label)
+
+
+def _ispp(figure: Figure, table: pd.DataFrame) -> None:
+    ax = figure.subplots()
+    _lines(ax, table, "pulse_voltage_V", "conductance_S", scale_y=1e6, color=COLOURS[0], marker=".")
+    if "target_S" in table:
+        for target in table["target_S"].unique():
+            ax.axhline(target * 1e6, color=COLOURS[4], lw=1.0, ls="--", label="target")
+        ax.legend(fontsize=8)
+    ax.set_yscale("log")
+    _grid(ax, "amplitude [V]", "conductance [µS]")
+
+
+def _retention(figure: Figure, table: pd.DataFrame) -> None:
+    heated = "temperature_K" in table and table["temperature_K"].nunique() > 1
+    axes = figure.subplots(2 if heated else 1, 1, sharex=True, squeeze=False, height_ratios=[3, 1] if heated else [1])[
+        :, 0
+    ]
+    _lines(axes[0], table, "time_s", "conductance_S", scale_y=1e6, color=COLOURS[0], marker=".", ms=3)
+    _grid(axes[0], "" if heated else "time [s]", "conductance [µS]")
+    if heated:
+        _lines(axes[1], table, "time_s", "temperature_K", color=COLOURS[4])
+        _grid(axes[1], "time [s]", "temperature [K]")
+    else:
+        axes[0].set_xscale("log")
+
+
+def _pund(figure: Figure, table: pd.DataFrame) -> None:
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
+    first = table[table["device_id"] == table["device_id"].iloc[0]] if "device_id" in table else table
+    _lines(top, first, "time_s", "voltage_V", scale_x=1e6, color="black")
+    _lines(bottom, table, "time_s", "current_A", scale_x=1e6, scale_y=1e6, color=COLOURS[0])
+    _grid(top, "", "voltage [V]")
+    _grid(bottom, "time [µs]", "current [µA]")
+
+
+def _pv_loop(figure: Figure, table: pd.DataFrame) -> None:
+    ax = figure.subplots()
+    _lines(ax, table, "voltage_V", "polarization_C_per_m2", scale_y=_MICROCOULOMB_PER_CM2, color=COLOURS[0])
+    ax.axhline(0, color="0.6", lw=0.6)
+    ax.axvline(0, color="0.6", lw=0.6)
+    _grid(ax, "voltage [V]", "polarization [µC/cm²]")
+
+
+def _answer(table: pd.DataFrame) -> tuple[str, float, str]:
+    """Return the column that a pulse changes, its scale and its label."""
+    if "polarization_C_per_m2" in table:
+        return "polarization_C_per_m2", _MICROCOULOMB_PER_CM2, "polarization [µC/cm²]"
+    return "conductance_S", 1e6, "conductance [µS]"
+
+
+def _grid(ax: Axes, x: str, y: str) -> None:
+    ax.set(xlabel=x, ylabel=y)
+    ax.grid(alpha=0.25)
+
+
+_PICTURES: Mapping[str, Callable[[Figure, pd.DataFrame], None]] = {
+    "sweep": _sweep,
+    "pulse": _pulse,
+    "pulse_train": _pulse_train,
+    "ispp": _ispp,
+    "retention": _retention,
+    "pund": _pund,
+    "pv_loop": _pv_loop,
+}

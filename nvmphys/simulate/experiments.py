@@ -1,0 +1,390 @@
+"""Experiments as a user thinks of them: their settings, their waveforms, and the tidy table they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from nvmphys.devices.model import Array, DeviceModel
+from nvmphys.errors import BadInput
+from nvmphys.simulate.devices import Devices
+from nvmphys.simulate.transient import Compliance, Progress, Transient, read, transient
+from nvmphys.simulate.waveform import ROOM_K, Piece, Waveform, joined, pulse
+
+Volts = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Devices on the bench: the model, the devices, their states, and what is told while they are measured.
+
+    Attributes
+    ----------
+    model : DeviceModel
+    devices : Devices
+    states : ndarray (device, unit, state)
+        In units of their scales.
+    rng : Generator
+    progress : callable or None
+    """
+
+    model: DeviceModel
+    devices: Devices
+    states: Array
+    rng: np.random.Generator
+    progress: Progress | None = None
+
+    def apply(self, waveform: Waveform, compliance_A: Compliance = None) -> Transient:
+        """Return what the devices do under a waveform, from their states on."""
+        return self._transient(waveform, compliance_A, self.progress)
+
+    def after(self, waveform: Waveform) -> Bench:
+        """Return the bench after a waveform."""
+        return replace(self, states=self._transient(waveform, None, None).states[-1])
+
+    def _transient(self, waveform: Waveform, compliance_A: Compliance, progress: Progress | None) -> Transient:
+        return transient(
+            self.model, waveform, self.devices, start=self.states, compliance_A=compliance_A, rng=self.rng,
+            keep_states=False, progress=progress,
+        )  # fmt: skip
+
+    def tell(self, done: int, total: int) -> None:
+        """Tell how many of all pulses are done."""
+        if self.progress is not None:
+            self.progress(f"pulses on {self.model.name}", done, total)
+
+    def only(self, chosen: NDArray[np.int64]) -> Bench:
+        """Return the bench with some of the devices."""
+        return replace(self, devices=self.devices.only(chosen), states=self.states[chosen])
+
+    def answer(self, read_V: float, temperature_K: float) -> dict[str, Array]:
+        """Return what is read of each device (device,): its conductance, or its polarization at 0 V."""
+        if self.model.charge != 0:
+            return {
+                "polarization_C_per_m2": self.polarization(read(self.model, self.devices, self.states, 0.0, ROOM_K)[1])
+            }
+        current, _ = read(self.model, self.devices, self.states, read_V, temperature_K)
+        return {"conductance_S": current / read_V}
+
+    def polarization(self, charge_C: Array) -> Array:
+        """Return charge over area (…, device) [C/m²]."""
+        if "area" not in self.devices.values:
+            raise BadInput(f"{self.model.name} has no charge over an area: this experiment is for ferroelectrics")
+        return charge_C / self.devices.values["area"]
+
+
+class Experiment(BaseModel):
+    """Settings of an experiment; `run` makes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: ClassVar[str]
+
+    def run(self, bench: Bench) -> pd.DataFrame:
+        """Return the tidy table, devices one after another."""
+        raise NotImplementedError
+
+    def extremes(self) -> tuple[float, float]:
+        """Return lowest and highest voltage of the experiment [V]."""
+        raise NotImplementedError
+
+
+class Isothermal(Experiment):
+    """An experiment at one temperature."""
+
+    temperature_K: Positive = Field(ROOM_K, description="ambient temperature [K]")
+
+
+def _leg(start_V: float, end_V: float, duration_s: float, points: int) -> Iterator[Piece]:
+    """Yield a straight piece, looked at at equal steps."""
+    volts = np.linspace(start_V, end_V, points + 1)
+    for first, last in pairwise(volts):
+        yield Piece(duration_s / points, float(first), float(last), observed=True)
+
+
+def _long(bench: Bench, columns: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """Return a table of columns (row,) or (row, device), devices one after another."""
+    rows = max(column.shape[0] for column in columns.values())
+    table: dict[str, NDArray[Any]] = {"device_id": np.repeat(np.arange(1, bench.devices.count + 1), rows)}
+    for name, column in columns.items():
+        spread = np.broadcast_to(column[:, np.newaxis], (rows, bench.devices.count)) if column.ndim == 1 else column
+        table[name] = spread.T.ravel()
+    return pd.DataFrame(table)
+
+
+class Sweep(Isothermal):
+    """Triangular sweeps 0 → positive → 0 → negative → 0 at a ramp rate: current against voltage."""
+
+    name = "sweep"
+    positive_V: Volts = Field(2.0, description="first turning point [V]")
+    negative_V: Volts = Field(-2.0, description="second turning point [V]")
+    ramp_rate_V_per_s: Positive = Field(1e3, description="ramp rate [V/s]")
+    compliance_A: float | None = Field(None, description="largest current of the source at positive voltage [A]")
+    negative_compliance_A: float | None = Field(None, description="the same at negative voltage [A]")
+    n_cycles: Count = Field(1, description="sweeps one after another")
+    points: Count = Field(400, description="points of a sweep")
+
+    def run(self, bench: Bench) -> pd.DataFrame:
+        """Return time, voltage and current, a cycle each sweep."""
+        legs = [(0.0, self.positive_V), (self.positive_V, 0.0), (0.0, self.negative_V), (self.negative_V, 0.0)]
+        lengths = np.array([abs(end - start) for start, end in legs])
+        shares = np.maximum(1, np.rint(self.points * lengths / lengths.sum())).astype(int) * (lengths > 0)
+        one = [
+            piece
+            for (start, end), length, n in zip(legs, lengths, shares, strict=True)
+            for piece in _leg(start, end, length / self.ramp_rate_V_per_s, int(n))
+            if n
+        ]
+        done = bench.apply(
+            joined(one * self.n_cycles, self.temperature_K), (self.compliance_A, self.negative_compliance_A)
+        )
+        cycle = np.repeat(np.arange(1, self.n_cycles + 1), len(one))
+        heat = np.full(cycle.size, self.temperature_K)
+        return _long(
+            bench,
+            {
+                "cycle": cycle, "time_s": done.time_s, "temperature_K": heat, "voltage_V": done.voltage_V,
+                "current_A": done.current_A,
+            },
+        )  # fmt: skip
+
+    def extremes(self) -> tuple[float, float]:
+        """Return both turning points."""
+        return min(self.positive_V, self.negative_V, 0.0), max(self.positive_V, self.negative_V, 0.0)
+
+    @field_validator("compliance_A", "negative_compliance_A")
+    @classmethod
+    def _limit(cls, value: float | None) -> float | None:
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise ValueError(f"must be > 0 A (got {value:g} A): leave it out for a source without a limit")
+        return value
+
+
+class Pulse(Isothermal):
+    """Single pulses of every amplitude and width, each on fresh devices, read afterwards."""
+
+    name = "pulse"
+    amplitude_V: tuple[Volts, ...] = Field((2.0,), description="amplitudes [V]", min_length=1)
+    width_s: tuple[Positive, ...] = Field((1e-7,), description="widths [s]", min_length=1)
+    edge_s: Annotated[float, Field(ge=0)] = Field(0.0, description="length of each edge [s]")
+    read_V: Positive = Field(0.1, description="read voltage [V]")
+
+    def run(self, bench: Bench) -> pd.DataFrame:
+        """Return what is read after each pulse."""
+        conditions = [(volts, width) for volts in self.amplitude_V for width in self.width_s]
+        read_values: dict[str, list[Array]] = {}
+        for volts, width in conditions:
+            after = bench.after(joined(pulse(volts, width, self.edge_s, number=0), self.temperature_K))
+            for column, value in after.answer(self.read_V, self.temperature_K).items():
+                read_values.setdefault(column, []).append(value)
+        volts_V, widths_s = (np.array(each) for each in zip(*conditions, strict=True))
+        table = {"pulse_voltage_V": volts_V, "pulse_width_s": widths_s}
+        table["temperature_K"] = np.full(volts_V.size, self.temperature_K)
+        return _long(bench, table | {column: np.stack(values) for column, values in read_values.items()})
+
+    def extremes(self) -> tuple[float, float]:
+        """Return lowest and highest amplitude."""
+        return min(*self.amplitude_V, 0.0), max(*self.amplitude_V, 0.0)
+
+
+class PulseTrain(Isothermal):
+    """Identical pulses, read after each; with `opposite_V`, as many of that amplitude afterwards."""
+
+    name = "pulse_train"
+    amplitude_V: Volts = Field(2.0, description="amplitude [V]")
+    opposite_V: Volts | None = Field(None, description="amplitude of the pulses back [V]")
+    n_pulses: Count = Field(50, description="pulses of one amplitude")
+    width_s: Positive = Field(1e-7, description="width of a pulse [s]")
+    edge_s: Annotated[float, Field(ge=0)] = Field(0.0, description="length of each edge [s]")
+    rest_s: Annotated[float, Field(ge=0)] = Field(0.0, description="rest at 0 V before each read [s]")
+    read_V: Positive = Field(0.1, description="read voltage [V]")
+
+    def run(self, bench: Bench) -> pd.DataFrame:
+        """Return what is read before the first pulse and after each."""
+        volts = [self.amplitude_V] * self.n_pulses
+        volts += [] if self.opposite_V is None else [self.opposite_V] * self.n_pulses
+        read_values = [bench.answer(self.read_V, self.temperature_K)]
+        for k, amplitude in enumerate(volts):
+            one = [*pulse(amplitude, self.width_s, self.edge_s, number=0), Piece(self.rest_s, 0.0, 0.0)]
+            bench = bench.after(joined(one, self.temperature_K))
+            bench.tell(k + 1, len(volts))
+            read_values.append(bench.answer(self.read_V, self.temperature_K))
+        table = {"cycle": np.arange(len(volts) + 1), "pulse_voltage_V": np.array([0.0, *volts])}
+        table["pulse_width_s"] = np.full(len(volts) + 1, self.width_s)
+        table["temperature_K"] = np.full(len(volts) + 1, self.temperature_K)
+        return _long(bench, table | {name: np.stack([r[name] for r in read_values]) for name in read_values[0]})
+
+    def extremes(self) -> tuple[float, float]:
+        """Return lowest and highest amplitude."""
+        back = self.opposite_V or 0.0
+        return min(self.amplitude_V, back, 0.0), max(self.amplitude_V, back, 0.0)
+
+
+class Ispp(Isothermal):
+    """Incremental-step programming: pulses of rising amplitude until the conductance has crossed the target."""
+
+    name = "ispp"
+    start_V: Volts = Field(1.0, description="first amplitude [V]")
+    step_V: Volts = Field(0.05, description="step of the amplitude [V]")
+    stop_V: Volts = Field(2.5, description="last amplitude [V]")
+    width_s: Positive = Field(1e-7, description="width of a pulse [s]")
+    target_S: Positive = Field(1e-4, description="conductance to reach [S]")
+    read_V: Positive = Field(0.1, description="read voltage [V]")
+
+    def run(self, bench: Bench) -> pd.DataFrame:
+        """Return what is read after each pulse that a device got; devices stop one by one."""
+        count = round((self.stop_V - self.start_V) / self.step_V) if self.step_V else -1
+        if not 0 <= count < 10_000:
+            raise BadInput(
+                f"ispp: step_V must lead from start_V to stop_V in fewer than 10,000 pulses (got {self.start_V:g} V by "
+                f"{self.step_V:g} V to {self.stop_V:g} V)"
+            )
+        first = bench.answer(self.read_V, self.temperature_K)["conductance_S"]
+        upward = first < self.target_S
+        active = np.arange(bench.devices.count)
+        parts, ids = [], np.arange(1, bench.devices.count + 1)
+        for k in range(count + 1):
+            amplitude = self.start_V + k * self.step_V
+            one = joined(pulse(amplitude, self.width_s, number=0), self.temperature_K)
+            bench = bench.after(one)
+            bench.tell(k + 1, count + 1)
+            found = bench.answer(self.read_V, self.temperature_K)["conductance_S"]
+            columns = {
+                "device_id": ids[active], "cycle": k + 1, "pulse_voltage_V": amplitude, "pulse_width_s": self.width_s,
+                "temperature_K": self.temperature_K, "target_S": self.target_S, "conductance_S": found,
+            }  # fmt: skip
+            parts.append(pd.DataFrame(columns))
+            short = np.where(upward[active], found < self.target_S, found > self.target_S)
+            if not short.any():
+                break
+            bench, active = bench.only(np.flatnonzero(short)), active[short]
+        return pd.concat(parts).sort_values(["device_id", "cycle"], kind="stable", ignore_index=True)
+
+    def extremes(self) -> tuple[float, float]:
+        """Return lowest and highest amplitude."""
+        return min(self.start_V, self.stop_V, 0.0), max(self.start_V, self.stop_V, 0.0)
+
+
+class Retention(Experiment):
+    """Reads at zero bias over time, at one temperature after another."""
+
+    name = "retention"
+    temperature_K: tuple[Positive, ...] = Field((ROOM_K,), description="temperatures [K]", min_length=1)
+    duration_s: tuple[Positive, ...] = Field(
+        (1e4,), description="time at each temperature [s], or at all", min_length=1
+    )
+    first_s: Positive = Field(1e-3, description="first read after a change of temperature [s]")
+    points: Count = Field(40, description="reads at each temperature, evenly in the logarithm of time")
+    read_V: Positive = Field(0.1, description="read voltage [V]")
+    read_at_K: float | None = Field(None, description="temperature of the reads [K], where it is another")
+
+    @field_validator("temperature_K", "duration_s", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, int | float) else value
+
+    def run(self, bench: Bench) -> pd.DataFrame:
+        """Return the conductance over time."""
+        spans = self.duration_s * (len(self.temperature_K) if len(self.duration_s) == 1 else 1)
+        if len(spans) != len(self.temperature_K):
+            raise BadInput(
+                f"retention: duration_s must be one for all or one for each temperature (got {len(spans)} for "
+                f"{len(self.temperature_K)})"
+            )
+        if self.first_s >= min(spans):
+            raise BadInput(f"retention: first_s must be shorter than duration_s (got {self.first_s:g} s)")
+        time, times, heats, found = 0.0, [], [], []
+        for kelvins, span in zip(self.temperature_K, spans, strict=True):
+            at = 0.0
+            for end in np.geomspace(self.first_s, span, self.points):
+                bench = bench.after(joined([Piece(end - at, 0.0, 0.0)], kelvins))
+                at = end
+                times.append(time + at)
+                heats.append(kelvins)
+                found.append(bench.answer(self.read_V, self.read_at_K or kelvins)["conductance_S"])
+            time += span
+        return _long(
+            bench, {"time_s": np.array(times), "temperature_K": np.array(heats), "conductance_S": np.stack(found)}
+        )
+
+    def extremes(self) -> tuple[float, float]:
+        """Return 0 V twice."""
+        return 0.0, 0.0
+
+
+class Pund(Isothermal):
+    """Preset, then two positive and two negative pulses with a rest after each: current over time."""
+
+    name = "pund"
+    amplitude_V: Positive = Field(3.0, description="amplitude [V]")
+    width_s: Positive = Field(1e-5, description="time at the amplitude [s]")
+    edge_s: Positive = Field(1e-6, description="length of each edge [s]")
+    rest_s: Positive = Field(1e-5, description="rest at 0 V between pulses [s]")
+    points: Count = Field(60, description="points of a pulse with its rest")
+
+    def run(self, bench: Bench) -> pd.DataFrame:
+        """Return time, voltage and current."""
+        quarter = max(2, self.points // 4)
+        pieces = list(_leg(0.0, 0.0, self.rest_s, quarter))
+        for sign in (-1, 1, 1, -1, -1):
+            top = sign * self.amplitude_V
+            pieces += [
+                *_leg(0.0, top, self.edge_s, quarter),
+                *_leg(top, top, self.width_s, quarter),
+                *_leg(top, 0.0, self.edge_s, quarter),
+                *_leg(0.0, 0.0, self.rest_s, quarter),
+            ]
+        done = bench.apply(joined(pieces, self.temperature_K))
+        heat = np.full(done.time_s.size, self.temperature_K)
+        return _long(
+            bench,
+            {"time_s": done.time_s, "temperature_K": heat, "voltage_V": done.voltage_V, "current_A": done.current_A},
+        )
+
+    def extremes(self) -> tuple[float, float]:
+        """Return both amplitudes."""
+        return -self.amplitude_V, self.amplitude_V
+
+
+class PvLoop(Isothermal):
+    """Triangular loops: polarization against voltage; the first, which starts where the device is, is left out."""
+
+    name = "pv_loop"
+    amplitude_V: Positive = Field(3.0, description="amplitude [V]")
+    frequency_Hz: Positive = Field(1e4, description="loops per second [Hz]")
+    n_cycles: Count = Field(1, description="loops")
+    points: Count = Field(400, description="points of a loop")
+
+    def run(self, bench: Bench) -> pd.DataFrame:
+        """Return voltage and polarization, a cycle each loop."""
+        quarter, n, top = 0.25 / self.frequency_Hz, max(1, self.points // 4), self.amplitude_V
+        one = [*_leg(0.0, top, quarter, n), *_leg(top, -top, 2 * quarter, 2 * n), *_leg(-top, 0.0, quarter, n)]
+        done = bench.apply(joined(one * (self.n_cycles + 1), self.temperature_K))
+        later = slice(len(one), None)
+        cycle = np.repeat(np.arange(1, self.n_cycles + 1), len(one))
+        heat = np.full(cycle.size, self.temperature_K)
+        return _long(
+            bench,
+            {
+                "cycle": cycle, "temperature_K": heat, "voltage_V": done.voltage_V[later],
+                "polarization_C_per_m2": bench.polarization(done.charge_C[later]),
+            },
+        )  # fmt: skip
+
+    def extremes(self) -> tuple[float, float]:
+        """Return both amplitudes."""
+        return -self.amplitude_V, self.amplitude_V
+
+
+EXPERIMENTS: Mapping[str, type[Experiment]] = {
+    kind.name: kind for kind in (Sweep, Pulse, PulseTrain, Ispp, Retention, Pund, PvLoop)
+}
+"""What can be simulated, by name."""
