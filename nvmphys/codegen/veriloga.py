@@ -55,6 +55,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     ]
     if system.current != 0:
         lines.append(f"    I(i,n) <+ {current} + (V(i,n)-near)*({tangent});")
+    if system.series is not None:
         lines.append(f"    I(i,n) <+ {SELF_F!r} * ddt(V(i,n));")
     if system.charge != 0:
         lines.append(f"    I(i,n) <+ ddt({charge});")

@@ -1,10 +1,12 @@
 """Device physics: compact models as symbolic expressions. One file a model, found by walking this folder.
 
-A model file declares `NAME` and `MODEL`, a :class:`~nvmphys.devices.model.DeviceModel`.
+Model files of your own may also stand in the folder that `$NVMPHYS_DEVICES` names. A model file declares `NAME` and
+`MODEL`, a :class:`~nvmphys.devices.model.DeviceModel`.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from nvmphys.discovery import modules_with
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from nvmphys.devices.model import DeviceModel
 
 __all__ = ["device", "devices"]
+
+if "NVMPHYS_DEVICES" in os.environ:
+    __path__.append(os.environ["NVMPHYS_DEVICES"])
 
 
 def devices() -> list[str]:

@@ -98,7 +98,7 @@ def simulate(
     --------
     >>> loop = simulate("fe_preisach", "pv_loop")
     >>> round(100 * float(loop.table["polarization_C_per_m2"].max()), 1)
-    43.6
+    46.4
     """
     if isinstance(card, str):
         card = model_or_card(card)

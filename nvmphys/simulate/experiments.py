@@ -328,19 +328,22 @@ class Pund(Isothermal):
     width_s: Positive = Field(1e-5, description="time at the amplitude [s]")
     edge_s: Positive = Field(1e-6, description="length of each edge [s]")
     rest_s: Positive = Field(1e-5, description="rest at 0 V between pulses [s]")
-    points: Count = Field(60, description="points of a pulse with its rest")
+    points: Count = Field(10, description="points of an edge; the same spacing throughout, as an instrument samples")
 
     def run(self, bench: Bench) -> pd.DataFrame:
-        """Return time, voltage and current."""
-        quarter = max(2, self.points // 4)
-        pieces = list(_leg(0.0, 0.0, self.rest_s, quarter))
+        """Return time, voltage and current, which is the mean since the sample before."""
+
+        def leg(start_V: float, end_V: float, duration_s: float) -> Iterator[Piece]:
+            return _leg(start_V, end_V, duration_s, max(1, round(duration_s / self.edge_s * self.points)))
+
+        pieces = list(leg(0.0, 0.0, self.rest_s))
         for sign in (-1, 1, 1, -1, -1):
             top = sign * self.amplitude_V
             pieces += [
-                *_leg(0.0, top, self.edge_s, quarter),
-                *_leg(top, top, self.width_s, quarter),
-                *_leg(top, 0.0, self.edge_s, quarter),
-                *_leg(0.0, 0.0, self.rest_s, quarter),
+                *leg(0.0, top, self.edge_s),
+                *leg(top, top, self.width_s),
+                *leg(top, 0.0, self.edge_s),
+                *leg(0.0, 0.0, self.rest_s),
             ]
         done = bench.apply(joined(pieces, self.temperature_K))
         heat = np.full(done.time_s.size, self.temperature_K)

@@ -102,9 +102,6 @@ def test_the_loop_reaches_both_ends_as_the_model_says_and_stays_open(drawn):
     assert abs(opening) > 0.05 * np.ptp(y)
 
 
-@pytest.mark.xfail(
-    reason="the capacitor that holds the charge of the subcircuit starts at 0, not at the charge at rest"
-)
 def test_no_charge_comes_from_nowhere_at_the_start(tmp_path, ngspice):
     made = choose("fe_domains", units=2)
     (tmp_path / "fe.lib").write_text(made.code("ngspice"), encoding="utf-8")

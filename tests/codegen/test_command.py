@@ -153,12 +153,7 @@ def evaluated(system, voltages, states):
     return np.array(columns)
 
 
-BROKEN = "the module uses functools without importing it, for Min and Max, and names a parameter and a function `rate`"
-
-
-@pytest.mark.parametrize(
-    "name", [n if n == "rram_gap" else pytest.param(n, marks=pytest.mark.xfail(reason=BROKEN)) for n in devices()]
-)
+@pytest.mark.parametrize("name", devices())
 def test_python_module_says_the_same_as_ngspice_of_the_printed_expressions(name, tmp_path, ngspice):
     units = ("--units", "2") if device(name).units else ()
     module = module_of(Path(codegen(name, "--to", "python", *units, "-o", tmp_path / "made.py").strip()))

@@ -71,7 +71,7 @@ def test_half_pulses_make_a_whole():
 
 
 def test_a_population_has_the_mean_and_the_spread_of_the_published_law():
-    count, n_pulses = 1500, 12
+    count, n_pulses = 1000, 10
     ours = state(transient(MODEL, pulses(n_pulses), alike(MODEL, count=count), rng=1), "g")
     law = accumulative_set().train(n_pulses, count, np.random.default_rng(2))[1:] * 1e6
     sigma = law.std(axis=1)
