@@ -23,7 +23,7 @@ from nvmphys.crossbar.ngspice import find_ngspice, run
 
 SIZE, SEGMENT_OHM, WRITE_V = 16, 2.0, 1.8
 EDGE_S, TOP_S, REST_S = 10e-9, 300e-9, 50e-9
-STEPS, TOLERANCE = 500, 1e-4
+STEPS, TOLERANCE = 1000, 1e-4
 
 
 def deck(gaps: np.ndarray, osdi: Path | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -56,16 +57,33 @@ def machine() -> str:
     return f"{cpu}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}; one thread"
 
 
-def table(claims: list[dict[str, Any]]) -> str:
-    """Return the page: a row a claim, then what it was run with and on, once."""
-    versions = {"python": platform.python_version()}
+def row(claim: dict[str, Any]) -> str:
+    """Return the line of a claim in the table."""
+    return (
+        f"| {text(claim['claim'])} (`{claim['script']}`) | {text(claim.get('figure'))} | {text(claim.get('target'))} "
+        f"| {'yes' if claim.get('met') is True else '**no**'} | {claim['seconds']:.1f} |"
+    )
+
+
+def kept(page: str, names: set[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the rows and the sections of a page by script, without those of the names."""
+    rows = {match[1]: match[0] for match in re.finditer(r"^\| .*? \(`(\w+)`\) \| .*$", page, re.MULTILINE)}
+    sections = {
+        match[1]: match[0] for match in re.finditer(r"^## (\w+)\n\n```\n.*?^```\n", page, re.MULTILINE | re.DOTALL)
+    }
+    return tuple({name: part for name, part in parts.items() if name not in names} for parts in (rows, sections))
+
+
+def table(claims: list[dict[str, Any]], before: str) -> str:
+    """Return the page: a row a claim, those of the page before where they were not run; versions and machine once."""
+    said = re.search(r"^Versions: (.*)\.$", before, re.MULTILINE)
+    versions = dict(item.split(" ", 1) for item in said[1].split(", ")) if said else {}
+    versions["python"] = platform.python_version()
     for claim in claims:
         versions |= claim.get("versions") or {}
-    rows = [
-        f"| {text(c['claim'])} (`{c['script']}`) | {text(c.get('figure'))} | {text(c.get('target'))} "
-        f"| {'yes' if c.get('met') is True else '**no**'} | {c['seconds']:.1f} |"
-        for c in claims
-    ]
+    rows, sections = kept(before, {claim["script"] for claim in claims})
+    rows |= {claim["script"]: row(claim) for claim in claims}
+    sections |= {claim["script"]: f"## {claim['script']}\n\n```\n{claim['output']}\n```\n" for claim in claims}
     return "\n".join(
         [
             "# Benchmark results",
@@ -74,30 +92,30 @@ def table(claims: list[dict[str, Any]]) -> str:
             "",
             "| claim | figure | target | met | seconds |",
             "|---|---|---|---|---|",
-            *rows,
+            *(rows[name] for name in sorted(rows)),
             "",
             f"Machine: {machine()}.",
             "",
             "Versions: " + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) + ".",
             "",
-            *(f"## {c['script']}\n\n```\n{c['output']}\n```\n" for c in claims),
+            *(sections[name] for name in sorted(sections)),
         ]
     )
 
 
 def main(names: list[str]) -> int:
-    """Run the named benchmarks, or all and keep the page; return the exit code."""
+    """Run the named benchmarks, or all, and write the page; return the exit code."""
     scripts = [FOLDER / f"{name}.py" for name in names] or sorted(FOLDER.glob("[!_]*.py"))
     missing = [script.stem for script in scripts if not script.is_file()]
     if missing or not scripts:
         print(f"no such benchmark: {', '.join(missing) or 'benchmarks/ is empty'}", file=sys.stderr)
         return 2
     claims = [run(script) for script in scripts]
-    page = table(claims)
+    file = FOLDER / "RESULTS.md"
+    page = table(claims, file.read_text(encoding="utf-8") if names and file.exists() else "")
     print(page)
-    if not names:
-        with replacing(FOLDER / "RESULTS.md") as part:
-            part.write_text(page, encoding="utf-8")
+    with replacing(file) as part:
+        part.write_text(page, encoding="utf-8")
     return 0 if all(claim.get("met") is True for claim in claims) else 1
 
 

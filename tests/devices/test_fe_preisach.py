@@ -34,7 +34,7 @@ def polarization(corners, points=1, closed_form=True):
     return found.charge_C[:, 0] / VALUES["area"] - epsilon_0 * VALUES["eps"] * field, found.states[:, 0, 0], field
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(histories, volts, volts)
 def test_a_minor_loop_closes(history, one, other):
     p, plays, _ = polarization([*history, one, other, one, other])
@@ -49,7 +49,7 @@ def test_a_minor_loop_closes_when_it_is_integrated(history, one, other):
     assert p[-3] == pytest.approx(p[-1], abs=LAG * VALUES["Ps"])
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(histories, st.floats(0.0, 5.0), st.data())
 def test_a_larger_excursion_wipes_out_what_smaller_ones_left(history, top, data):
     inside = data.draw(st.lists(st.floats(-top, top), max_size=5))
@@ -58,7 +58,7 @@ def test_a_larger_excursion_wipes_out_what_smaller_ones_left(history, top, data)
     assert wiped[-1] == pytest.approx(bare[-1], abs=1e-12 * VALUES["Ps"])
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(histories, histories, volts, volts)
 def test_loops_between_the_same_fields_are_congruent(first, second, one, other):
     changes = []
@@ -68,7 +68,7 @@ def test_loops_between_the_same_fields_are_congruent(first, second, one, other):
     assert changes[0] == pytest.approx(changes[1], abs=1e-12 * VALUES["Ps"])
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(histories, st.lists(volts, min_size=1, max_size=5))
 def test_the_closed_form_needs_corners_only(history, corners):
     coarse, _, _ = polarization([*history, *corners])
