@@ -24,7 +24,7 @@ LARGEST = 80.0
 
 KEYWORDS = frozenset(
     (
-        "analog", "begin", "branch", "case", "default", "discipline", "electrical", "else", "end", "endfunction",
+        "analog", "begin", "branch", "case", "cell", "config", "default", "discipline", "else", "end", "endfunction",
         "endmodule", "for", "from", "function", "ground", "if", "inf", "initial", "inout", "input", "integer",
         "module", "nature", "output", "parameter", "real", "reg", "string", "time", "while", "wire",
     )

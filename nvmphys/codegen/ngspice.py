@@ -37,7 +37,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     if system.charge != 0:
         farad = repr(_capacitance(system))
         lines += [
-            f"Bq q 0 V=({circuit.text(charge)})/{farad}",
+            f"Bq q 0 V=({circuit.text(charge)})*{1 / float(farad)!r}",
             f"Cq q r {farad} ic={{({circuit.text_at_start(system.charge)})/{farad}}}",
             "Vq r 0 0",
             "Fq i n Vq 1",
@@ -90,7 +90,21 @@ class _Circuit:
                 self._moving[short.name] = f"{{{short.name}}}"
             else:
                 back[short] = expression.xreplace(back)
-        return [expression.xreplace(back) for expression in wanted]
+        return self._without_quotients([expression.xreplace(back) for expression in wanted])
+
+    def _without_quotients(self, expressions: Sequence[sp.Expr]) -> list[sp.Expr]:
+        """Return expressions with reciprocals of constants as parameters.
+
+        The slope that ngspice finds of a/b is wrong where b is below 1e-15: it divides by b² + 1e-32.
+        """
+        put_in: dict[sp.Expr, sp.Symbol] = {}
+        for power in sorted(set().union(*(e.atoms(sp.Pow) for e in expressions)), key=sp.default_sort_key):
+            names = {s.name for s in power.free_symbols}
+            if power.exp.is_negative and names and names <= self._constant.keys():
+                short = put_in[power] = sp.Symbol(f"r_{len(put_in)}")
+                self.lines.append(f".param {short.name}={{{printed(power, self._constant)}}}")
+                self._moving[short.name] = f"{{{short.name}}}"
+        return [expression.xreplace(put_in) for expression in expressions]
 
     def text(self, expression: sp.Expr) -> str:
         """Print an expression for a source."""

@@ -63,9 +63,9 @@ y, s = COUNT.symbol, POLARITY.symbol
 
 field = VOLTAGE / tfe
 magnitude = sp.sqrt(field**2 + (LEAST_FIELD * Ea) ** 2)
-upward = (1 + field / magnitude) / 2
-window = upward * ramp((1 + MARGIN - y) / MARGIN) + (1 - upward) * ramp((y + MARGIN) / MARGIN)
-count_rate = (2 * upward - 1) * sp.exp(-((Ea / magnitude) ** alpha)) / (tau0 * hth) * window
+sign = field / magnitude
+up, down = sp.Max(sign, 0) * ramp((1 + MARGIN - y) / MARGIN), sp.Max(-sign, 0) * ramp((y + MARGIN) / MARGIN)
+count_rate = (up - down) * sp.exp(-((Ea / magnitude) ** alpha)) / (tau0 * hth)
 turn_rate = ((1 - s) * ramp(2 * (y - 1) / MARGIN) - (1 + s) * ramp(-2 * y / MARGIN)) / tflip
 
 

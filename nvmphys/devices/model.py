@@ -284,7 +284,7 @@ class DeviceModel:
         if self.thermal is None:
             temperature: sp.Expr = AMBIENT
         elif node:
-            rise = State("T_rise", "temperature above ambient", "K", RISE_K, sp.Integer(0), sp.oo, sp.Integer(0))
+            rise = State("t_rise", "temperature above ambient", "K", RISE_K, sp.Integer(0), sp.oo, sp.Integer(0))
             resistance, capacitance = symbol(self.thermal.resistance), symbol(self.thermal.capacitance)
             temperature = AMBIENT + RISE_K * rise.symbol
             states = (*states, rise)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,9 +91,8 @@ class Devices:
                 raise BadInput(f"start must be finite, of shape {shape} (device, unit, state) (got {given.shape})")
             return given
         rows, out = self.rows(slice(None)), np.empty(shape)
-        names = [symbol(p.name) for p in model.parameters]
-        for k, state in enumerate(system.states):
-            rest = sp.lambdify(names, state.initial, "numpy")(*(rows[p.name] for p in model.parameters))
+        found = _at_rest(model, len(system.states))(*(rows[p.name] for p in model.parameters))
+        for k, rest in enumerate(found):
             out[..., k] = np.broadcast_to(rest, self.count * self.n_units).reshape(shape[:2])
         if given:
             asked = dict(zip((s.name for s in system.states), self._checked(model, given).start, strict=True))
@@ -103,6 +103,16 @@ class Devices:
 
     def _checked(self, model: DeviceModel, start: Mapping[str, float]) -> System:
         return model.system(self.system(model).values, start=start)
+
+
+@functools.lru_cache(maxsize=16)
+def _at_rest(model: DeviceModel, n_states: int) -> Callable[..., Sequence[float | Array]]:
+    """Return a function of the parameters that gives the states at rest; that of a thermal node is 0."""
+    initial = [state.initial for state in model.states] + [sp.Integer(0)] * (n_states - len(model.states))
+    made: Callable[..., Sequence[float | Array]] = sp.lambdify(
+        [symbol(p.name) for p in model.parameters], initial, "numpy"
+    )
+    return made
 
 
 def alike(model: DeviceModel, values: Mapping[str, float] | None = None, count: int = 1) -> Devices:

@@ -288,7 +288,7 @@ def integrate(  # type: ignore[no-untyped-def]
         while begin < duration.size:  # a stretch over which the parameters stay
             end = duration.size
             if drawn_at >= 0:
-                p[drawn_at] = drawn[device, pulse[begin]] if pulse[begin] >= 0 else 0.0
+                p[drawn_at] = drawn[device, pulse[begin]] if pulse[begin] >= 0 else parameters[device, drawn_at]
                 end = begin + 1
                 while end < duration.size and pulse[end] == pulse[begin]:
                     end += 1
