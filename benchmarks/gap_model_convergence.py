@@ -5,8 +5,8 @@ all; the others are drawn again and counted. Each set runs a triangular sweep of
 and 85 °C, with steps of T/1000. A run fails if ngspice stops, needs gmin or source stepping, stops short, or takes the
 state out of its bounds. A set fails if one of its runs does. Needs ngspice.
 
-Integrated by Gear's method: with the trapezoidal rule (xmu = 0.495) 2.5 % of the same runs fail, in slow sweeps that end
-in a switch of picoseconds. Gear's method costs accuracy: 1.3e-3 against 6e-4 for a pulse in steps of T/1000.
+Integrated by Gear's method: with the trapezoidal rule (xmu = 0.495) 2.5 % of the same runs fail, in slow sweeps that
+end in a switch of picoseconds. Gear's method costs accuracy: 1.3e-3 against 6e-4 for a pulse in steps of T/1000.
 """
 
 from __future__ import annotations

@@ -470,7 +470,9 @@ def simulate_command(
     out: Annotated[Path, typer.Option("-o", "--out", help="The tidy CSV to write.")],
     settings: Annotated[
         list[str] | None,
-        typer.Option("--with", help="A setting of the experiment, as width_s=1e-7,1e-6; may be repeated."),
+        typer.Option(
+            "--with", help="A setting of the experiment, as width_s=1e-7,1e-6 or compliance_A=none; may be repeated."
+        ),
     ] = None,
     values: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as Ea=0.7; may be repeated.")] = None,
     start: Annotated[
@@ -506,13 +508,16 @@ def simulate_command(
 
 
 def _settings(items: Sequence[str] | None) -> dict[str, Any]:
-    """Read the name=value, or name=value,value, of `--with`."""
+    """Read the name=value, or name=value,value, of `--with`; none takes a setting away."""
     given: dict[str, Any] = {}
     for item in items or ():
         name, _, text = (part.strip() for part in item.partition("="))
-        numbers = _numbers(text or "none", f"--with {name}") or []
-        if not name or name in given:
+        if not name or not text or name in given:
             raise BadInput(f"--with must read name=value, each name once (got {item!r})")
+        if text == "none":
+            given[name] = None
+            continue
+        numbers = _numbers(text, f"--with {name}") or []
         whole = [int(x) if x.is_integer() and abs(x) < 2**53 else x for x in numbers]
         given[name] = whole[0] if len(whole) == 1 else whole
     return given

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nvmphys.errors import BadInput
+
 
 class Basis(enum.StrEnum):
     """Where a number comes from (see the README, *Where a number comes from*)."""
@@ -164,4 +166,8 @@ def as_rng(rng: np.random.Generator | int) -> np.random.Generator:
     >>> as_rng(1).integers(10) == as_rng(np.random.default_rng(1)).integers(10)
     np.True_
     """
-    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng < 0:
+        raise BadInput(f"seed must be >= 0 (got {rng})")
+    return np.random.default_rng(rng)

@@ -49,7 +49,7 @@ def _lines(
 ) -> None:
     """Draw a line for each device, faint where there are many."""
     groups = list(table.groupby("device_id", sort=False)) if "device_id" in table else [(1, table)]
-    alpha = 1.0 if len(groups) == 1 else max(0.15, 3.0 / min(len(groups), _MOST_LINES))
+    alpha = 1.0 if len(groups) == 1 else min(1.0, max(0.15, 3.0 / min(len(groups), _MOST_LINES)))
     for _, rows in groups[:_MOST_LINES]:
         ax.plot(rows[x] * scale_x, rows[y] * scale_y, "-", lw=1.0, alpha=alpha, **style)  # type: ignore[arg-type]
 

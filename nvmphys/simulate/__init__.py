@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nvmphys.devices.cards import dynamics_of, model_or_card
-from nvmphys.errors import unknown_name
+from nvmphys.errors import BadInput, unknown_name
 from nvmphys.records import Measurement, ModelCard, Source, as_rng
 from nvmphys.simulate.devices import drawn
 from nvmphys.simulate.experiments import EXPERIMENTS, Bench, Experiment
@@ -107,6 +107,8 @@ def simulate(
         spread = card.population if population is None else population
     else:
         model, own, spread = card, {}, population or {}
+    if n_units is not None and n_units > 0 and model.units is None:
+        raise BadInput(f"{model.name}: units must be left out, the model has none (got {n_units})")
     asked = dict(settings or {}) | ({} if n_cycles is None else {"n_cycles": n_cycles})
     made = experiment(model, name, asked)
     generator = as_rng(rng)

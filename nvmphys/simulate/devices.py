@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import truncnorm
 
-from nvmphys.codegen.kernel import Kernel, kernel
 from nvmphys.devices.model import Array, DeviceModel, Start, System, symbol
 from nvmphys.errors import BadInput, unknown_name
+
+if TYPE_CHECKING:
+    from nvmphys.codegen.kernel import Kernel
 
 _REFERENCES = ("absolute", "of_value")
 
@@ -57,6 +59,8 @@ class Devices:
 
     def compiled(self, model: DeviceModel, part: slice) -> tuple[Kernel, Array]:
         """Return the compiled functions of the model and the parameters (row, parameter) they take."""
+        from nvmphys.codegen.kernel import kernel  # takes a second to import
+
         rows = self.rows(part)
         made = kernel(model, self._has_thermal_node(model))
         return made, np.ascontiguousarray(np.stack([rows[p.name] for p in model.parameters], axis=1))
@@ -173,8 +177,9 @@ def drawn(
     same = alike(model, values, count)
     out = dict(same.values)
     for name, spread in sorted((population or {}).items()):
-        if name not in out:
-            raise unknown_name(f"parameter of {model.name} that devices can differ in", name, out)
+        if name not in out or name == model.drawn_per_pulse:
+            known = set(out) - {model.drawn_per_pulse}
+            raise unknown_name(f"parameter of {model.name} that devices can differ in", name, known)
         out[name] = _spread(model, name, out[name], spread, rng.random(count))
     if model.units is None:
         return Devices(out, {})
@@ -187,7 +192,7 @@ def drawn(
 def _spread(model: DeviceModel, name: str, centre: Array, spread: Mapping[str, Any], uniform: Array) -> Array:
     """Return values of a parameter at uniform numbers."""
     sigma, reference = float(spread.get("sigma", np.nan)), spread.get("sigma_ref")
-    if not sigma >= 0 or reference not in _REFERENCES:
+    if not 0 <= sigma < np.inf or reference not in _REFERENCES:
         raise BadInput(
             f"population of {name}: sigma must be >= 0 and sigma_ref one of {', '.join(_REFERENCES)} "
             f"(got {sigma:g}, {reference!r})"
@@ -195,6 +200,8 @@ def _spread(model: DeviceModel, name: str, centre: Array, spread: Mapping[str, A
     parameter = model.parameter(name)
     if sigma == 0:
         return centre
+    if reference == "of_value" and not centre.all():
+        raise BadInput(f"population of {name}: sigma is a share of the value, which is 0: give it absolute")
     if parameter.scale == "log" and reference == "of_value":
         return _within(model, name, centre * np.exp(np.sqrt(np.log1p(sigma**2)) * ndtri(uniform)))
     width = sigma * np.abs(centre) if reference == "of_value" else np.full(centre.shape, sigma)

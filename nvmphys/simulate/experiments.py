@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from nvmphys.devices.model import Array, DeviceModel
 from nvmphys.errors import BadInput
@@ -20,7 +20,16 @@ from nvmphys.simulate.waveform import ROOM_K, Piece, Waveform, joined, pulse
 
 Volts = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, int | float) else value
+
+
+Many = BeforeValidator(_one_or_many)
+"""For a setting of many values: one value alone will do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +145,8 @@ class Sweep(Isothermal):
         """Return time, voltage and current, a cycle each sweep."""
         legs = [(0.0, self.positive_V), (self.positive_V, 0.0), (0.0, self.negative_V), (self.negative_V, 0.0)]
         lengths = np.array([abs(end - start) for start, end in legs])
+        if not lengths.any():
+            raise BadInput("sweep: positive_V and negative_V cannot both be 0 V: give one of them a value")
         shares = np.maximum(1, np.rint(self.points * lengths / lengths.sum())).astype(int) * (lengths > 0)
         one = [
             piece
@@ -164,7 +175,7 @@ class Sweep(Isothermal):
     @classmethod
     def _limit(cls, value: float | None) -> float | None:
         if value is not None and not (np.isfinite(value) and value > 0):
-            raise ValueError(f"must be > 0 A (got {value:g} A): leave it out for a source without a limit")
+            raise ValueError(f"must be > 0 A (got {value:g} A): give none for a source without a limit")
         return value
 
 
@@ -172,9 +183,9 @@ class Pulse(Isothermal):
     """Single pulses of every amplitude and width, each on fresh devices, read afterwards."""
 
     name = "pulse"
-    amplitude_V: tuple[Volts, ...] = Field((2.0,), description="amplitudes [V]", min_length=1)
-    width_s: tuple[Positive, ...] = Field((1e-7,), description="widths [s]", min_length=1)
-    edge_s: Annotated[float, Field(ge=0)] = Field(0.0, description="length of each edge [s]")
+    amplitude_V: Annotated[tuple[Volts, ...], Many] = Field((2.0,), description="amplitudes [V]", min_length=1)
+    width_s: Annotated[tuple[Positive, ...], Many] = Field((1e-7,), description="widths [s]", min_length=1)
+    edge_s: NotNegative = Field(0.0, description="length of each edge [s]")
     read_V: Positive = Field(0.1, description="read voltage [V]")
 
     def run(self, bench: Bench) -> pd.DataFrame:
@@ -203,14 +214,16 @@ class PulseTrain(Isothermal):
     opposite_V: Volts | None = Field(None, description="amplitude of the pulses back [V]")
     n_pulses: Count = Field(50, description="pulses of one amplitude")
     width_s: Positive = Field(1e-7, description="width of a pulse [s]")
-    edge_s: Annotated[float, Field(ge=0)] = Field(0.0, description="length of each edge [s]")
-    rest_s: Annotated[float, Field(ge=0)] = Field(0.0, description="rest at 0 V before each read [s]")
+    edge_s: NotNegative = Field(0.0, description="length of each edge [s]")
+    rest_s: NotNegative = Field(0.0, description="rest at 0 V before each read, the first too [s]")
     read_V: Positive = Field(0.1, description="read voltage [V]")
 
     def run(self, bench: Bench) -> pd.DataFrame:
         """Return what is read before the first pulse and after each."""
         volts = [self.amplitude_V] * self.n_pulses
         volts += [] if self.opposite_V is None else [self.opposite_V] * self.n_pulses
+        if self.rest_s:
+            bench = bench.after(joined([Piece(self.rest_s, 0.0, 0.0)], self.temperature_K))
         read_values = [bench.answer(self.read_V, self.temperature_K)]
         for k, amplitude in enumerate(volts):
             one = [*pulse(amplitude, self.width_s, self.edge_s, number=0), Piece(self.rest_s, 0.0, 0.0)]
@@ -241,12 +254,13 @@ class Ispp(Isothermal):
 
     def run(self, bench: Bench) -> pd.DataFrame:
         """Return what is read after each pulse that a device got; devices stop one by one."""
-        count = round((self.stop_V - self.start_V) / self.step_V) if self.step_V else -1
-        if not 0 <= count < 10_000:
+        steps = (self.stop_V - self.start_V) / self.step_V if self.step_V else -1.0
+        if not 0 <= steps < 10_000:
             raise BadInput(
                 f"ispp: step_V must lead from start_V to stop_V in fewer than 10,000 pulses (got {self.start_V:g} V by "
                 f"{self.step_V:g} V to {self.stop_V:g} V)"
             )
+        count = int(steps + 1e-6)  # rounding aside, no pulse beyond stop_V
         first = bench.answer(self.read_V, self.temperature_K)["conductance_S"]
         upward = first < self.target_S
         active = np.arange(bench.devices.count)
@@ -277,19 +291,18 @@ class Retention(Experiment):
     """Reads at zero bias over time, at one temperature after another."""
 
     name = "retention"
-    temperature_K: tuple[Positive, ...] = Field((ROOM_K,), description="temperatures [K]", min_length=1)
-    duration_s: tuple[Positive, ...] = Field(
+    temperature_K: Annotated[tuple[Positive, ...], Many] = Field(
+        (ROOM_K,), description="temperatures [K]", min_length=1
+    )
+    duration_s: Annotated[tuple[Positive, ...], Many] = Field(
         (1e4,), description="time at each temperature [s], or at all", min_length=1
     )
     first_s: Positive = Field(1e-3, description="first read after a change of temperature [s]")
-    points: Count = Field(40, description="reads at each temperature, evenly in the logarithm of time")
+    points: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
+        40, description="reads at each temperature, evenly in the logarithm of time"
+    )
     read_V: Positive = Field(0.1, description="read voltage [V]")
-    read_at_K: float | None = Field(None, description="temperature of the reads [K], where it is another")
-
-    @field_validator("temperature_K", "duration_s", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, int | float) else value
+    read_at_K: Positive | None = Field(None, description="temperature of the reads [K], where it is another")
 
     def run(self, bench: Bench) -> pd.DataFrame:
         """Return the conductance over time."""
@@ -336,6 +349,12 @@ class Pund(Isothermal):
         def leg(start_V: float, end_V: float, duration_s: float) -> Iterator[Piece]:
             return _leg(start_V, end_V, duration_s, max(1, round(duration_s / self.edge_s * self.points)))
 
+        longest = max(self.width_s, self.rest_s)
+        if longest / self.edge_s * self.points > 1e6:
+            raise BadInput(
+                f"pund: width_s and rest_s must be at most 1e6 points long (got {longest:g} s at {self.points} points "
+                f"in {self.edge_s:g} s): lengthen edge_s or take fewer points"
+            )
         pieces = list(leg(0.0, 0.0, self.rest_s))
         for sign in (-1, 1, 1, -1, -1):
             top = sign * self.amplitude_V

@@ -165,6 +165,8 @@ def _integrate(  # type: ignore[no-untyped-def]
             rhs(z[n], x, start_K[k], p, found)
             fastest = 0.0
             for i in range(n):
+                if not np.isfinite(found[i]):
+                    return NOT_FINITE, k
                 fastest = max(fastest, abs(found[i]))
             step = 0.02 / fastest if fastest > 0 else span
             if fastest == 0.0 and slope_V == 0.0 and slope_K == 0.0:
@@ -194,7 +196,12 @@ def _integrate(  # type: ignore[no-untyped-def]
             if not limited:
                 w[n, n] += 1.0
                 by_time[n] += slope_V
-            good = _eliminate(w, pivots)
+            if not _eliminate(w, pivots):
+                if h <= 1e-15 * span:
+                    return NOT_FINITE, k
+                step = 0.1 * h
+                continue
+            good = True
             for s in range(6):
                 for i in range(size):
                     trial[i] = z[i]

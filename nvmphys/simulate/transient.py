@@ -107,6 +107,8 @@ def transient(
     ('p1', 4.765)
     """
     limits = _limits(compliance_A)
+    if not 0 < rtol < np.inf or workers < 1:
+        raise BadInput(f"rtol must be > 0 and workers 1 or more (got {rtol:g}, {workers})")
     devices = devices or alike(model)
     begin = devices.start(model, start)
     drawn = np.zeros((devices.count, 1))

@@ -120,8 +120,24 @@ class Piece:
 
 
 def joined(pieces: Sequence[Piece], temperature_K: float = ROOM_K) -> Waveform:
-    """Return pieces one after another; voltages may jump between them, and the end of the last is looked at."""
+    """Return pieces one after another; voltages may jump between them, and the end of the last is looked at.
+
+    Raises
+    ------
+    BadInput
+        "piece … must last 0 s or more …", "a waveform needs a piece …", "temperature_K must be > 0 K".
+    """
+    for k, piece in enumerate(pieces):
+        if not (0 <= piece.duration_s < np.inf and np.isfinite(piece.start_V) and np.isfinite(piece.end_V)):
+            raise BadInput(
+                f"piece {k} must last 0 s or more and run between finite voltages (got {piece.duration_s:g} s, "
+                f"{piece.start_V:g} … {piece.end_V:g} V)"
+            )
+    if not 0 < temperature_K < np.inf:
+        raise BadInput(f"temperature_K must be > 0 K (got {temperature_K:g} K)")
     used = [piece for piece in pieces if piece.duration_s > 0]
+    if not used:
+        raise BadInput("a waveform needs a piece that lasts longer than 0 s")
     heat = np.full(len(used), float(temperature_K))
     durations, begins, ends = (
         np.array([float(getattr(p, n)) for p in used]) for n in ("duration_s", "start_V", "end_V")
@@ -138,7 +154,7 @@ def pulse(amplitude_V: float, width_s: float, edge_s: float = 0.0, number: int =
     >>> [(p.duration_s, p.start_V, p.end_V) for p in pulse(2.0, 1e-7, 2e-8)]
     [(2e-08, 0.0, 2.0), (8e-08, 2.0, 2.0), (2e-08, 2.0, 0.0)]
     """
-    if edge_s >= width_s:
+    if not 0 <= edge_s < width_s < np.inf:
         raise BadInput(f"edge_s must be shorter than width_s (got {edge_s:g} s against {width_s:g} s)")
     top = Piece(width_s - edge_s, amplitude_V, amplitude_V, pulse=number)
     if edge_s == 0:
