@@ -74,7 +74,7 @@ def left_out(measurement):
         "\n" + iv(),
         ("\ufeff\n" + iv()).replace("\n", "\r\n"),
         iv().encode("utf-16"),
-        gzip.compress(iv().encode()),
+        gzip.compress(iv().encode(), mtime=0),
         iv().replace(", ", ","),
         iv().replace("DataValue, 0.5, 5e-07, 0, -5e-07", "DataValue, 0.5, 5e-07, 0, -5e-07, "),
         iv().removesuffix("\n"),
