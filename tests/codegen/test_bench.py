@@ -86,7 +86,7 @@ def test_the_loop_reaches_both_ends_as_the_model_says_and_stays_open(drawn):
     assert applied.min() == pytest.approx(volts.min(), rel=1e-6, abs=1e-12)
     ends = (int(applied.argmax()), int(applied.argmin()))
     limit = made.model.experiments.get("sweep", {}).get("compliance_A", np.inf)
-    assert current.max() <= limit * (1 + 1e-6)
+    assert current.max() <= limit * (1 + 1e-5)  # what the deck's reltol asks of ngspice
     if system.current == 0:
         swing = np.subtract(*(at(system.charge, made, table, row, voltage[row]) for row in ends))
         assert charge[ends[0]] - charge[ends[1]] == pytest.approx(swing, rel=2e-3)
