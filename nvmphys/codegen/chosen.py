@@ -14,7 +14,7 @@ from nvmphys.codegen import generate
 from nvmphys.devices.cards import dynamics_of, model_or_card
 from nvmphys.devices.model import DeviceModel, System
 from nvmphys.errors import BadInput
-from nvmphys.records import ModelCard
+from nvmphys.records import ModelCard, as_rng
 
 __all__ = ["Chosen", "choose"]
 
@@ -132,9 +132,7 @@ def _drawn(
     count = UNITS_OF_A_CIRCUIT if count is None else count
     if not 1 <= count <= MOST_UNITS:
         raise BadInput(f"{model.name}: units must be 1 … {MOST_UNITS} (got {count}): each is nodes of its own")
-    if seed < 0:
-        raise BadInput(f"seed must be >= 0 (got {seed})")
-    rng = np.random.default_rng(seed)
+    rng = as_rng(seed)
     uniform = {name: rng.uniform(size=count) for name in model.units.parameters}
     found = model.units.quantiles({name: np.asarray(value) for name, value in values.items()}, uniform)
     # digits that all machines agree on, so that the same seed gives the same text

@@ -49,18 +49,15 @@ class Kernel:
 
     Attributes
     ----------
-    size : int
-        Number of states n.
     series : int
         Place of the series resistance among the parameters, or -1.
     rhs : callable
-        d(state)/dt of each state, the conduction current [A] and the charge [C]: n + 2 numbers.
+        d(state)/dt of each of the n states, the conduction current [A] and the charge [C]: n + 2 numbers.
     jacobian : callable
         Row by row of rates and current, derivatives by each state, by V and by the ambient temperature:
         (n + 1)(n + 2) numbers.
     """
 
-    size: int
     series: int
     rhs: Callable[..., None]
     jacobian: Callable[..., None]
@@ -101,4 +98,4 @@ def _compiled(system: System, names: list[str]) -> Kernel:
         return write
 
     series = -1 if system.series is None else names.index(system.series)
-    return Kernel(n_states, series, compiled([*outputs, system.charge]), compiled(slopes))
+    return Kernel(series, compiled([*outputs, system.charge]), compiled(slopes))

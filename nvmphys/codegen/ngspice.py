@@ -20,8 +20,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     states, kept near their ranges, have nodes of their own, and what is constant becomes a parameter. All else
     is nested: on a node of its own an exponential would run away from the solver.
     """
-    start = {f"{state.name}_0": x for state, x in zip(system.states, system.start, strict=True)}
-    given = "".join(f"\n+ {key}={float(value)!r}" for key, value in (start | system.values).items())
+    given = "".join(f"\n+ {key}={float(value)!r}" for key, value in (system.start_values | system.values).items())
     series = repr(LEAST_OHM) if system.series is None else f"{{max({system.series},{LEAST_OHM!r})}}"
     far = farthest(model)
     circuit = _Circuit(system)

@@ -108,5 +108,4 @@ def _parts(model: DeviceModel, system: System, name: str) -> tuple[dict[str, Any
     """Return the parameters of the ngspice subcircuit and the lines between its first and its last."""
     lines = ngspice.generate(model, system, name, ()).splitlines()
     body = [line for line in lines if not line.startswith((".subckt ", ".ends ", "+"))]
-    start = {f"{state.name}_0": float(x) for state, x in zip(system.states, system.start, strict=True)}
-    return start | {key: float(value) for key, value in system.values.items()}, body
+    return system.start_values | {key: float(value) for key, value in system.values.items()}, body

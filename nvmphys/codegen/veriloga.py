@@ -36,7 +36,6 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     names |= {short.name: short.name for short, _ in shared}
     current, tangent, charge, *rates = (printed(expression, names) for expression in wanted)
     nodes = ", ".join(f"x_{state.name}" for state in system.states)
-    start = {f"{state.name}_0": x for state, x in zip(system.states, system.start, strict=True)}
     series = repr(LEAST_OHM) if system.series is None else f"max({system.series}, {LEAST_OHM!r})"
     lines = [
         *(f"// {line}" for line in head),
@@ -44,7 +43,10 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         f"module {name}(p, n);",
         "  inout p, n;",
         f"  electrical p, n, i, {nodes};",
-        *(f"  parameter real {key} = {float(value)!r};" for key, value in (system.values | start).items()),
+        *(
+            f"  parameter real {key} = {float(value)!r};"
+            for key, value in (system.values | system.start_values).items()
+        ),
         *(f"  real {short};" for short in ("near", *(f"at_{state.name}" for state in system.states))),
         *(f"  real {short};" for short, _ in shared),
         "  analog begin",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -146,6 +146,11 @@ class System:
     charge: sp.Expr
     rates: tuple[sp.Expr, ...]
     series: str | None
+
+    @property
+    def start_values(self) -> dict[str, float]:
+        """The states at rest as parameters of a circuit: `<state>_0`."""
+        return {f"{state.name}_0": float(x) for state, x in zip(self.states, self.start, strict=True)}
 
     def bounds(self) -> list[tuple[float, float]]:
         """Return lowest and highest value of each state, in units of its scale."""
@@ -350,7 +355,7 @@ def _started(system: System, start: Mapping[str, float]) -> System:
                 f"(got {value * state.scale:g}{unit}): {state.about}"
             )
         at[places[name]] = float(value)
-    return System(**(vars(system) | {"start": tuple(at)}))
+    return replace(system, start=tuple(at))
 
 
 def _number(expression: sp.Expr, values: Mapping[str, float]) -> float:

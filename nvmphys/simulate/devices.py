@@ -99,14 +99,11 @@ class Devices:
         for k, rest in enumerate(found):
             out[..., k] = np.broadcast_to(rest, self.count * self.n_units).reshape(shape[:2])
         if given:
-            asked = dict(zip((s.name for s in system.states), self._checked(model, given).start, strict=True))
+            asked = model.system(system.values, start=given).start
             for k, state in enumerate(system.states):
                 if state.name in given:
-                    out[..., k] = asked[state.name]
+                    out[..., k] = asked[k]
         return out
-
-    def _checked(self, model: DeviceModel, start: Mapping[str, float]) -> System:
-        return model.system(self.system(model).values, start=start)
 
 
 @functools.lru_cache(maxsize=16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from nvmphys.errors import BadInput, CheckFailed
 from nvmphys.records import as_rng
 from nvmphys.simulate.devices import Devices, alike
 from nvmphys.simulate.waveform import Waveform
+
+if TYPE_CHECKING:
+    from nvmphys.codegen.kernel import Kernel
 
 CHUNK_ROWS = 100_000
 """Devices times units that are solved between two words of progress, and may be interrupted between."""
@@ -148,7 +152,8 @@ def read(
     model: DeviceModel, devices: Devices, states: Array, voltage_V: float, temperature_K: float
 ) -> tuple[Array, Array]:
     """Return current [A] and charge [C] of each device at a voltage, its states (device, unit, state) as they are."""
-    found = _read_rows(model, devices, slice(None), states.reshape(-1, states.shape[-1]), voltage_V, temperature_K)
+    compiled = devices.compiled(model, slice(None))
+    found = _read_rows(*compiled, states.reshape(-1, states.shape[-1]), voltage_V, temperature_K)
     current, charge = (each.reshape(devices.count, -1).mean(axis=-1) for each in found)
     return current, charge
 
@@ -182,17 +187,17 @@ def _closed(setting: _Setting, devices: Devices, part: slice, start: Array) -> F
     assert model.closed_form is not None
     states = model.closed_form(devices.rows(part), start, waveform.segments)[waveform.observed]
     current, charge = np.empty(states.shape[:2]), np.empty(states.shape[:2])
+    compiled = devices.compiled(model, part)
     for k, (volts, kelvins) in enumerate(zip(waveform.voltage_V, waveform.temperature_K, strict=True)):
-        current[k], charge[k] = _read_rows(model, devices, part, states[k], float(volts), float(kelvins))
+        current[k], charge[k] = _read_rows(*compiled, states[k], float(volts), float(kelvins))
     return states, current, charge
 
 
 def _read_rows(
-    model: DeviceModel, devices: Devices, part: slice, states: Array, voltage_V: float, temperature_K: float
+    kernel: Kernel, parameters: Array, states: Array, voltage_V: float, temperature_K: float
 ) -> tuple[Array, Array]:
     from nvmphys.simulate.integrator import read_out  # compiled when it is first imported
 
-    kernel, parameters = devices.compiled(model, part)
     current, charge = np.empty(states.shape[0]), np.empty(states.shape[0])
     read_out(
         kernel.rhs, kernel.jacobian, parameters, kernel.series, np.ascontiguousarray(states), voltage_V, temperature_K,
