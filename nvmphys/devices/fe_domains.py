@@ -69,6 +69,15 @@ count_rate = (up - down) * sp.exp(-((Ea / magnitude) ** alpha)) / (tau0 * hth)
 turn_rate = ((1 - s) * ramp(2 * (y - 1) / MARGIN) - (1 + s) * ramp(-2 * y / MARGIN)) / tflip
 
 
+def threshold(steepness: Array | float, uniform: Array | float) -> Array:
+    """Return the threshold h* of domains at uniform numbers (0 … 1): h*^β is exponentially distributed.
+
+    >>> round(float(threshold(2.0, 0.5)), 4)
+    0.8326
+    """
+    return np.asarray(-np.log1p(-np.asarray(uniform))) ** (1 / np.asarray(steepness))
+
+
 def quantiles(values: Mapping[str, Array], uniform: Mapping[str, Array]) -> dict[str, Array]:
     """Return activation field [V/m] and threshold of domains at uniform numbers (0 … 1).
 
@@ -81,7 +90,7 @@ def quantiles(values: Mapping[str, Array], uniform: Mapping[str, Array]) -> dict
     share = betaincinv(values["gb_p"], values["gb_q"], uniform["Ea"])
     return {
         "Ea": values["gb_b"] * (share / (1 - share)) ** (1 / np.asarray(values["gb_a"])),
-        "hth": (-np.log1p(-uniform["hth"])) ** (1 / np.asarray(values["beta"])),
+        "hth": threshold(values["beta"], uniform["hth"]),
     }
 
 
