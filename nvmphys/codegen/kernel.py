@@ -49,16 +49,14 @@ class Kernel:
 
     Attributes
     ----------
-    series : int
-        Place of the series resistance among the parameters, or -1.
     rhs : callable
-        d(state)/dt of each of the n states, the conduction current [A] and the charge [C]: n + 2 numbers.
+        d(state)/dt of each of the n states, the conduction current [A], the voltage at the terminals [V] and the
+        charge [C]: n + 3 numbers.
     jacobian : callable
-        Row by row of rates and current, derivatives by each state, by V and by the ambient temperature:
-        (n + 1)(n + 2) numbers.
+        Row by row of rates, current and voltage at the terminals, derivatives by each state, by V and by the ambient
+        temperature: (n + 2)(n + 2) numbers.
     """
 
-    series: int
     rhs: Callable[..., None]
     jacobian: Callable[..., None]
 
@@ -69,7 +67,7 @@ def kernel(model: DeviceModel, thermal_node: bool) -> Kernel:
     values = model.values()
     if model.thermal is not None:
         capacitance = model.thermal.capacitance
-        values[capacitance] = model.parameter(capacitance).bounds[1] if thermal_node else 0.0
+        values[capacitance] = model.parameter(capacitance).bounds[1 if thermal_node else 0]
     system = model.system(values)
     return _compiled(system, list(system.values))
 
@@ -77,7 +75,7 @@ def kernel(model: DeviceModel, thermal_node: bool) -> Kernel:
 def _compiled(system: System, names: list[str]) -> Kernel:
     states = [state.symbol for state in system.states]
     arguments = [VOLTAGE, *states, AMBIENT, *map(symbol, names)]
-    outputs = [*system.rates, system.current]
+    outputs = [*system.rates, system.current, system.port]
     slopes = [output.diff(x) for output in outputs for x in (*states, VOLTAGE, AMBIENT)]
     n_states, n_parameters = len(states), len(names)
 
@@ -97,5 +95,4 @@ def _compiled(system: System, names: list[str]) -> Kernel:
 
         return write
 
-    series = -1 if system.series is None else names.index(system.series)
-    return Kernel(series, compiled([*outputs, system.charge]), compiled(slopes))
+    return Kernel(compiled([*outputs, system.charge]), compiled(slopes))

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from nvmphys.devices.model import VOLTAGE, DeviceModel, System
+from nvmphys.devices.model import CURRENT, VOLTAGE, DeviceModel, System, symbol
 
 TARGET = "latex"
 SUFFIX = ".tex"
+THROUGH = {CURRENT: "I"}
 
 
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
@@ -17,11 +18,15 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
 
     The equations are those of the model, before units stand side by side and the temperature is put in.
     """
-    equations = [rf"I &= {sp.latex(model.current)}"]
+    equations = [rf"I &= {sp.latex(model.current, symbol_names=THROUGH)}"]
+    in_series = model.drop + (0 if model.series is None else symbol(model.series) * CURRENT)
+    if in_series != 0:
+        equations.append(rf"V_{{applied}} &= {sp.latex(VOLTAGE + in_series, symbol_names=THROUGH)}")
     if model.charge != 0:
         equations.append(rf"Q &= {sp.latex(model.charge)}")
     if model.thermal is not None:
-        heat, rth, cth = "V I", *(sp.latex(sp.Symbol(n)) for n in (model.thermal.resistance, model.thermal.capacitance))
+        heat = sp.latex(model.thermal.power, symbol_names=THROUGH)
+        rth, cth = sp.latex(model.thermal.kelvin_per_watt), sp.latex(sp.Symbol(model.thermal.capacitance))
         equations.append(rf"{cth} \frac{{\mathrm{{d}}T}}{{\mathrm{{d}}t}} &= {heat} - \frac{{T - T_{{amb}}}}{{{rth}}}")
     equations += [
         rf"\frac{{\mathrm{{d}}{sp.latex(state.symbol)}}}{{\mathrm{{d}}t}} &= {sp.latex(rate)}"
@@ -32,7 +37,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         words = " & ".join(_text(word) for word in (parameter.unit, parameter.about, parameter.source))
         value = f"{system.values[parameter.name]:g}" if parameter.name in system.values else "one for each unit"
         rows.append(rf"${sp.latex(sp.Symbol(parameter.name))}$ & {value} & {words} \\")
-    note = f"{sp.latex(VOLTAGE)} is the voltage behind the series resistance; states in units of their scales"
+    note = f"{sp.latex(VOLTAGE)} is the voltage behind what is in series; states in units of their scales"
     table = [r"\begin{tabular}{llllp{5cm}}", r"parameter & value & unit & meaning & source \\", *rows, r"\end{tabular}"]
     heading = [f"% {line}" for line in (*head, note)]
     return "\n".join([*heading, r"\begin{align}", " \\\\\n".join(equations), r"\end{align}", *table, ""])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from nvmphys.codegen._circuit import LEAST_OHM, SELF_F, STATE_F, farthest, printed, ranges
-from nvmphys.devices.model import AMBIENT, VOLTAGE, DeviceModel, System
+from nvmphys.devices.model import AMBIENT, CURRENT, VOLTAGE, DeviceModel, System
 
 TARGET = "ngspice"
 SUFFIX = ".lib"
@@ -27,11 +27,16 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     circuit.node(NEAR, f"min(max(v(i,n),-{far!r}),{far!r})", at_start="0")
     put_in = {VOLTAGE: NEAR}
     wanted = [e.xreplace(put_in) for e in (system.current, system.current.diff(VOLTAGE), *system.rates)]
-    current, tangent, *rates, charge = circuit.constants_apart([*wanted, system.charge])
-    lines = [*(f"* {line}" for line in head), f".subckt {name} p n{given}", *circuit.lines, f"Rs p i {series}"]
+    drop = system.drop.xreplace(put_in)
+    current, tangent, *rates, charge, drop = circuit.constants_apart([*wanted, system.charge, drop])
+    lines = [*(f"* {line}" for line in head), f".subckt {name} p n{given}", *circuit.lines]
+    if drop == 0:
+        lines.append(f"Rs p i {series}")
+    else:
+        lines += [f"Rs p j {series}", "Vj j k 0", f"Bdrop k i V={circuit.text(drop)}"]
     if system.current != 0:
         lines.append(f"Bi i n I={circuit.text(current)}+(v(i,n)-v(near))*({circuit.text(tangent)})")
-    if system.series is not None:
+    if (system.series is not None or drop != 0) and system.charge == 0:
         lines.append(f"Cself i n {SELF_F!r}")
     if system.charge != 0:
         farad = repr(_capacitance(system))
@@ -63,7 +68,7 @@ class _Circuit:
         self._at_start = self._constant | {VOLTAGE.name: "0", AMBIENT.name: "300.15"}
         self._at_start |= {state.name: f"{state.name}_0" for state in system.states}
         self._moving = {name: f"{{{name}}}" for name in system.values}  # in sources
-        self._moving |= {VOLTAGE.name: "v(i,n)", AMBIENT.name: "(temper+273.15)"}
+        self._moving |= {VOLTAGE.name: "v(i,n)", CURRENT.name: "i(vj)", AMBIENT.name: "(temper+273.15)"}
         self._moving |= {state.name: f"v(x_{state.name})" for state in system.states}
         for state, ends in ranges(system).items():
             low, high = (printed(end, self._constant) for end in ends)

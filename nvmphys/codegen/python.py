@@ -18,7 +18,7 @@ SUFFIX = ".py"
 class _Printer(NumPyPrinter):
     """Exponentials with clipped arguments, as in the circuits; names that the module has itself get an underscore."""
 
-    reserved_words: ClassVar[set[str]] = {*NumPyPrinter.reserved_words, "current", "charge", "rate", "numpy"}
+    reserved_words: ClassVar[set[str]] = {*NumPyPrinter.reserved_words, "current", "port", "charge", "rate", "numpy"}
 
     def _clipped(self, function: sp.Function) -> str:
         return f"_{function.func.__name__}({self._print(function.args[0])})"
@@ -39,7 +39,7 @@ class _Printer(NumPyPrinter):
 
 
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
-    """Return a module with the values, `START`, and functions `current`, `charge` and `rate`."""
+    """Return a module with the values, `START`, and functions `current`, `port`, `charge` and `rate`."""
     printer = _Printer({"allow_unknown_functions": True})
     states = "; ".join(f"{s.name} ({s.about}, 1 is {s.scale:g} {s.unit})" for s in system.states)
     about = [line.replace("\\", "/").replace('"', "'") for line in (*head, f"States: {states}")]
@@ -53,7 +53,8 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     ]
     rates = f"({', '.join(printer.doprint(rate) for rate in system.rates)},)"
     wanted = {
-        "current": (printer.doprint(system.current), "Conduction current [A] at V behind the series resistance [V]."),
+        "current": (printer.doprint(system.current), "Conduction current [A] at V behind what is in series [V]."),
+        "port": (printer.doprint(system.port), "Voltage at the terminals [V] at V behind what is in series [V]."),
         "charge": (printer.doprint(system.charge), "Charge [C] besides the conduction."),
         "rate": (rates, "d(state)/dt [1/s], one of each state."),
     }

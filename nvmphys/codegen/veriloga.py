@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from nvmphys.codegen._circuit import LEAST_OHM, SELF_F, STATE_F, farthest, printed, ranges
-from nvmphys.devices.model import AMBIENT, VOLTAGE, DeviceModel, System
+from nvmphys.devices.model import AMBIENT, CURRENT, VOLTAGE, DeviceModel, System
 
 TARGET = "veriloga"
 SUFFIX = ".va"
@@ -29,20 +29,22 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         at[known] = f"min(max({at[known]},{low}),{high})"
     names |= {state.name: f"at_{state.name}" for state in system.states}
     shared, wanted = sp.cse(
-        [system.current, system.current.diff(VOLTAGE), system.charge.subs(VOLTAGE, WHOLE), *system.rates],
+        [system.current, system.current.diff(VOLTAGE), system.charge.subs(VOLTAGE, WHOLE), system.drop, *system.rates],
         symbols=(sp.Symbol(f"e{k}") for k in range(10_000)),
     )
     names[WHOLE.name] = "V(i,n)"
     names |= {short.name: short.name for short, _ in shared}
-    current, tangent, charge, *rates = (printed(expression, names) for expression in wanted)
+    names[CURRENT.name] = "I(j,i)"
+    current, tangent, charge, drop, *rates = (printed(expression, names) for expression in wanted)
     nodes = ", ".join(f"x_{state.name}" for state in system.states)
+    outer = "i" if system.drop == 0 else "j"
     series = repr(LEAST_OHM) if system.series is None else f"max({system.series}, {LEAST_OHM!r})"
     lines = [
         *(f"// {line}" for line in head),
         '`include "disciplines.vams"',
         f"module {name}(p, n);",
         "  inout p, n;",
-        f"  electrical p, n, i, {nodes};",
+        f"  electrical p, n, {'i' if system.drop == 0 else 'i, j'}, {nodes};",
         *(
             f"  parameter real {key} = {float(value)!r};"
             for key, value in (system.values | system.start_values).items()
@@ -53,11 +55,13 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         f"    near = min(max(V(i,n),-{far!r}),{far!r});",
         *(f"    at_{kept} = {text};" for kept, text in at.items()),
         *(f"    {short} = {printed(expression, names)};" for short, expression in shared),
-        f"    I(p,i) <+ V(p,i) / {series};",
+        f"    I(p,{outer}) <+ V(p,{outer}) / {series};",
     ]
+    if system.drop != 0:
+        lines.append(f"    V(j,i) <+ {drop};")
     if system.current != 0:
         lines.append(f"    I(i,n) <+ {current} + (V(i,n)-near)*({tangent});")
-    if system.series is not None:
+    if (system.series is not None or system.drop != 0) and system.charge == 0:
         lines.append(f"    I(i,n) <+ {SELF_F!r} * ddt(V(i,n));")
     if system.charge != 0:
         lines.append(f"    I(i,n) <+ ddt({charge});")

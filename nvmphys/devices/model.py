@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 from nvmphys.errors import BadInput
 from nvmphys.parameters import Parameter, checked_values
 
+if TYPE_CHECKING:
+    from nvmphys.devices.noise import Noise
+
 Array = NDArray[np.float64]
 
 VOLTAGE = sp.Symbol("V", real=True)
-"""Voltage across the device behind its series resistance [V]."""
+"""Voltage across the part of the device that its equations are written for, behind what stands in series [V]."""
+CURRENT = sp.Symbol("I_through", real=True)
+"""The conduction current [A], in what drops in series."""
 TEMPERATURE = sp.Symbol("T", positive=True)
 """Temperature of the switching region [K]."""
 AMBIENT = sp.Symbol("T_amb", positive=True)
@@ -62,16 +67,26 @@ class State:
 
 @dataclass(frozen=True)
 class Thermal:
-    """Self-heating: C·dT/dt = V·I - (T - T_amb)/R, and T = T_amb + R·V·I at once where C is 0.
+    """Self-heating: C·dT/dt = P - (T - T_amb)/R, and T = T_amb + R·P at once where C is 0.
 
     Attributes
     ----------
-    resistance, capacitance : str
-        Names of the parameters R [K/W] and C [J/K].
+    resistance : str or sympy.Expr
+        R [K/W]: the name of a parameter, or an expression in what the current is made of.
+    capacitance : str
+        Name of the parameter C [J/K].
+    power : sympy.Expr
+        P [W], in the same symbols and `CURRENT`; V·I by default.
     """
 
-    resistance: str
+    resistance: str | sp.Expr
     capacitance: str
+    power: sp.Expr = field(default_factory=lambda: VOLTAGE * CURRENT)
+
+    @property
+    def kelvin_per_watt(self) -> sp.Expr:
+        """R as an expression [K/W]."""
+        return symbol(self.resistance) if isinstance(self.resistance, str) else self.resistance
 
 
 @dataclass(frozen=True)
@@ -132,6 +147,8 @@ class System:
         Conduction current [A] and charge [C] in `VOLTAGE`, `AMBIENT`, states and parameters.
     rates : tuple of sympy.Expr
         d(state)/dt [1/s] in the same symbols.
+    drop : sympy.Expr
+        Voltage in series besides that of `series` [V], in the same symbols and `CURRENT`.
     series : str or None
         Name of the parameter that is a resistance in series inside the device [ohm].
     """
@@ -145,7 +162,14 @@ class System:
     current: sp.Expr
     charge: sp.Expr
     rates: tuple[sp.Expr, ...]
+    drop: sp.Expr
     series: str | None
+
+    @property
+    def port(self) -> sp.Expr:
+        """Voltage between the terminals [V], in `VOLTAGE`, `AMBIENT`, states and parameters."""
+        resistance = sp.Integer(0) if self.series is None else symbol(self.series)
+        return VOLTAGE + (self.drop + resistance * CURRENT).xreplace({CURRENT: self.current})
 
     @property
     def start_values(self) -> dict[str, float]:
@@ -181,8 +205,12 @@ class DeviceModel:
     terminals : tuple of str
     series : str or None
         Name of the parameter that is a resistance in series inside the device [ohm].
+    drop : sympy.Expr
+        What else stands between `VOLTAGE` and the terminals [V], in the symbols of the current and `CURRENT`. With it,
+        the voltage at the terminals must still rise with `VOLTAGE`, so that there is one answer.
     thermal : Thermal or None
-        Self-heating; without it `TEMPERATURE` is `AMBIENT`. `current` must then not depend on `TEMPERATURE`.
+        Self-heating; without it `TEMPERATURE` is `AMBIENT`. Where its capacitance may be 0, `current` must not depend
+        on `TEMPERATURE`; where it may not, the temperature is always a state.
     units : Units or None
         Alike units of which a device has many.
     drawn_per_pulse : str or None
@@ -190,6 +218,8 @@ class DeviceModel:
     closed_form : callable or None
         States (knot, row, state) at the ends of all segments, from values by name (row,), the states at the start
         (row, state) and `Segments`: a solution that needs no integration.
+    noise : Noise or None
+        Noise of the read current (`nvmphys.devices.noise`), in the parameters of the model and its own.
 
     Raises
     ------
@@ -211,13 +241,16 @@ class DeviceModel:
     charge: sp.Expr = field(default_factory=lambda: sp.Integer(0))
     terminals: tuple[str, ...] = ("p", "n")
     series: str | None = None
+    drop: sp.Expr = field(default_factory=lambda: sp.Integer(0))
     thermal: Thermal | None = None
     units: Units | None = None
     drawn_per_pulse: str | None = None
     closed_form: Callable[[Mapping[str, Array], Array, Segments], Array] | None = None
+    noise: Noise | None = None
 
     def __post_init__(self) -> None:
-        names = [p.name.lower() for p in self.parameters] + [s.name.lower() for s in self.states]
+        names = [p.name.lower() for p in (*self.parameters, *self.noise_parameters)]
+        names += [s.name.lower() for s in self.states]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"{self.name}: {', '.join(twice)}: names must differ by more than case")
@@ -226,8 +259,11 @@ class DeviceModel:
             raise ValueError(f"{self.name}: {', '.join(taken)} cannot name a parameter: circuits use it otherwise")
         if self.charge != 0 and self.series is not None:
             raise ValueError(f"{self.name}: a device with charge takes its series resistance from the circuit")
-        if self.thermal is not None and self.current.has(TEMPERATURE):
-            raise ValueError(f"{self.name}: the current of a self-heated device must not depend on its temperature")
+        if self.may_heat_at_once and self.current.has(TEMPERATURE):
+            raise ValueError(
+                f"{self.name}: where heat follows power at once the current must not depend on the temperature: keep "
+                "the thermal capacitance above 0"
+            )
         known = {
             VOLTAGE,
             TEMPERATURE,
@@ -235,17 +271,30 @@ class DeviceModel:
             *map(symbol, names_of(self.parameters)),
             *(s.symbol for s in self.states),
         }
-        strange = set().union(*(e.free_symbols for e in (self.current, self.charge, *self.state_rate))) - known
+        of_all = (self.current, self.charge, *self.state_rate, self.drop.subs(CURRENT, 0))
+        strange = set().union(*(expression.free_symbols for expression in of_all)) - known
         if strange:
             raise ValueError(f"{self.name}: {', '.join(map(str, strange))} is neither parameter nor state")
+        if self.noise is not None and (strange := self.noise.symbols - set(map(symbol, names_of(self.parameters)))):
+            raise ValueError(f"{self.name}: {', '.join(map(str, strange))} in the noise is no parameter")
 
     def values(self, given: Mapping[str, float] | None = None) -> dict[str, float]:
         """Return the values of all parameters, those given checked against their bounds."""
         return checked_values(self.name, self.parameters, given or {})
 
     def parameter(self, name: str) -> Parameter:
-        """Return a parameter by its name."""
-        return next(parameter for parameter in self.parameters if parameter.name == name)
+        """Return a parameter by its name, one of the noise too."""
+        return next(p for p in (*self.parameters, *self.noise_parameters) if p.name == name)
+
+    @property
+    def noise_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters of the noise alone."""
+        return () if self.noise is None else self.noise.parameters
+
+    @property
+    def may_heat_at_once(self) -> bool:
+        """Whether the temperature may follow the power without a time constant."""
+        return self.thermal is not None and self.parameter(self.thermal.capacitance).bounds[0] == 0
 
     def has_thermal_node(self, values: Mapping[str, float]) -> bool:
         """Whether the temperature is a state, with a time constant, at these values."""
@@ -275,7 +324,7 @@ class DeviceModel:
         system = System(
             self.name, self.title, self.references, found, core.states,
             tuple(_number(state.initial, found) for state in core.states),
-            core.current, core.charge, core.rates, self.series,
+            core.current, core.charge, core.rates, core.drop, self.series,
         )  # fmt: skip
         if units is not None:
             system = _side_by_side(system, units)
@@ -285,21 +334,19 @@ class DeviceModel:
     def _heated(self, node: bool) -> _Core:
         """Return the equations with the temperature put in: as a state, or following the power at once."""
         states, rates = self.states, self.state_rate
-        power = VOLTAGE * self.current
-        if self.thermal is None:
-            temperature: sp.Expr = AMBIENT
-        elif node:
+        temperature: sp.Expr = AMBIENT
+        if self.thermal is not None:
+            power = self.thermal.power.subs(CURRENT, self.current)
+            resistance, capacitance = self.thermal.kelvin_per_watt, symbol(self.thermal.capacitance)
+            temperature = AMBIENT + power * resistance
+        if self.thermal is not None and node:
             rise = State("t_rise", "temperature above ambient", "K", RISE_K, sp.Integer(0), sp.oo, sp.Integer(0))
-            resistance, capacitance = symbol(self.thermal.resistance), symbol(self.thermal.capacitance)
             temperature = AMBIENT + RISE_K * rise.symbol
             states = (*states, rise)
             rates = (*rates, (power * resistance / RISE_K - rise.symbol) / (resistance * capacitance))
-        else:
-            temperature = AMBIENT + power * symbol(self.thermal.resistance)
         put_in = {TEMPERATURE: temperature}
-        return _Core(
-            states, self.current.subs(put_in), self.charge.subs(put_in), tuple(rate.subs(put_in) for rate in rates)
-        )
+        current, charge, drop = (e.subs(put_in) for e in (self.current, self.charge, self.drop))
+        return _Core(states, current, charge, tuple(rate.subs(put_in) for rate in rates), drop)
 
 
 Start = Mapping[str, float] | None
@@ -311,6 +358,7 @@ class _Core:
     current: sp.Expr
     charge: sp.Expr
     rates: tuple[sp.Expr, ...]
+    drop: sp.Expr
 
 
 def _side_by_side(system: System, units: Sequence[Mapping[str, float]]) -> System:
@@ -333,7 +381,7 @@ def _side_by_side(system: System, units: Sequence[Mapping[str, float]]) -> Syste
     start = tuple(_number(state.initial, values) for state in states)
     return System(
         system.name, system.title, system.references, values, tuple(states), start, current, charge, tuple(rates),
-        system.series,
+        system.drop, system.series,
     )  # fmt: skip
 
 

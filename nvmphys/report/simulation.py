@@ -11,12 +11,15 @@ from matplotlib.figure import Figure
 
 from nvmphys.errors import BadInput
 from nvmphys.files import replacing
+from nvmphys.measurement.transfer import memory_windows, threshold_voltages
 from nvmphys.records import Measurement
 from nvmphys.report.plots import COLOURS
 
 _MOST_LINES = 60
 """Devices that are drawn as lines of their own; of more, these many and the median of all."""
 _MICROCOULOMB_PER_CM2 = 100.0
+_LEVEL_A = 1e-7
+"""Current at which threshold voltages are marked [A]."""
 _DPI = 110
 
 
@@ -135,6 +138,43 @@ def _pv_loop(figure: Figure, table: pd.DataFrame) -> None:
     _grid(ax, "voltage [V]", "polarization [µC/cm²]")
 
 
+def _id_vg(figure: Figure, table: pd.DataFrame) -> None:
+    pulsed = "pulse_voltage_V" in table
+    axes = figure.subplots(1, 2 if pulsed else 1, squeeze=False)[0]
+    shown = table[table["pulse_width_s"] == table["pulse_width_s"].max()] if pulsed else table
+    heights = sorted(shown["pulse_voltage_V"].unique()) if pulsed else [0.0]
+    amplitudes = sorted({abs(height) for height in heights})
+    for height in heights:
+        rows = shown[shown["pulse_voltage_V"] == height] if pulsed else shown
+        colour = COLOURS[amplitudes.index(abs(height)) % len(COLOURS)]
+        few = rows[rows["device_id"].isin(rows["device_id"].unique()[: max(1, _MOST_LINES // len(heights))])]
+        style = "--" if height < 0 else "-"
+        for _, one in few.groupby("device_id"):
+            sizes = one["current_A"].abs().where(one["current_A"] != 0)
+            axes[0].plot(one["gate_voltage_V"], sizes, style, lw=1.0, color=colour, alpha=0.7)
+        threshold = threshold_voltages(rows, _LEVEL_A)["threshold_V"].median()
+        axes[0].plot([threshold], [_LEVEL_A], "o", ms=5, mec="black", color=colour)
+    axes[0].axhline(_LEVEL_A, color="0.6", lw=0.6)
+    axes[0].set_yscale("log")
+    _grid(axes[0], "gate voltage [V]", "|drain current| [A]")
+    if pulsed:
+        _windows(axes[1], memory_windows(table, _LEVEL_A))
+
+
+def _windows(ax: Axes, windows: pd.DataFrame) -> None:
+    """Draw memory windows against the width of the pulses, for each amplitude."""
+    for k, (amplitude, rows) in enumerate(windows.groupby("pulse_voltage_V")):
+        by = rows.groupby("pulse_width_s")["window_V"]
+        middle, low, high = (by.quantile(q) for q in (0.5, 0.05, 0.95))
+        colour = COLOURS[k % len(COLOURS)]
+        ax.plot(middle.index, middle, "o-", ms=4, lw=1.2, color=colour, label=f"{amplitude:g} V")
+        ax.fill_between(middle.index, low, high, color=colour, alpha=0.2, lw=0)
+    ax.axhline(0, color="0.6", lw=0.6)
+    ax.set_xscale("log")
+    ax.legend(title="amplitude", fontsize=8)
+    _grid(ax, "pulse width [s]", "memory window [V]")
+
+
 def _answer(table: pd.DataFrame) -> tuple[str, float, str]:
     """Return the column that a pulse changes, its scale and its label."""
     if "polarization_C_per_m2" in table:
@@ -155,4 +195,5 @@ _PICTURES: Mapping[str, Callable[[Figure, pd.DataFrame], None]] = {
     "retention": _retention,
     "pund": _pund,
     "pv_loop": _pv_loop,
+    "id_vg": _id_vg,
 }

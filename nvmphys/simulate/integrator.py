@@ -1,8 +1,9 @@
-"""A stiff adaptive integrator for many devices, compiled: states and the voltage behind the series resistance together.
+"""A stiff adaptive integrator for many devices, compiled: states and the voltage behind what is in series together.
 
-The equations of a device are dx/dt = f(v, x, T) and 0 = V(t) - v - Rs·I(v, x, T), or |I| = compliance where the source
-limits the current: a system of index 1. It is solved by RODAS, a linearly implicit Runge-Kutta method of order 4(3)
-that is L-stable and made for such systems: six evaluations and one factorisation a step, no iteration.
+The equations of a device are dx/dt = f(v, x, T) and 0 = V(t) - U(v, x, T), U the voltage at the terminals, or
+|I| = compliance where the source limits the current: a system of index 1. It is solved by RODAS, a linearly implicit
+Runge-Kutta method of order 4(3) that is L-stable and made for such systems: six evaluations and one factorisation a
+step, no iteration. The energy ∫ U·I dt is one more equation of the same method.
 
 Reference: Hairer and Wanner, Solving Ordinary Differential Equations II, Springer 1996, section VI.4.
 """
@@ -87,14 +88,14 @@ def _substitute(w: Array, pivots: NDArray[np.int64], b: Array) -> None:
 
 @njit(nogil=True, cache=True)
 def _balance(
-    applied: float, v: float, current: float, rs: float, compliance: tuple[float, float], ohm: float
+    applied: float, port: float, current: float, compliance: tuple[float, float], ohm: float
 ) -> tuple[float, bool]:
     """Return what the voltages lack of balance, falling in v, and whether the compliance rules.
 
     `ohm` weighs the current's lack against the voltage's: about where both change alike with v, so that a step across
     the point where the source begins to limit stays a good one.
     """
-    lack = applied - v - rs * current
+    lack = applied - port
     largest = compliance[0] if applied > 0 else compliance[1]
     if largest == np.inf or applied == 0.0:
         return lack, False
@@ -105,44 +106,66 @@ def _balance(
 
 
 @njit(nogil=True, cache=True)
-def _inner_voltage(rhs, jacobian, x, heat, p, rs, applied, compliance, guess, found, slopes):  # type: ignore[no-untyped-def]
-    """Return the voltage behind the series resistance [V]: Newton's method, kept within 0 … applied by bisection."""
+def _bracket(rhs, x, heat, p, applied, found):  # type: ignore[no-untyped-def]
+    """Return two voltages [V] between which the terminals have the applied voltage; equal where one is it."""
     n = x.size
-    if applied == 0.0 or (rs == 0.0 and (compliance[0] if applied > 0 else compliance[1]) == np.inf):
-        return applied
-    low, high = min(0.0, applied), max(0.0, applied)
-    v = guess if low < guess < high else applied
+    rhs(0.0, x, heat, p, found)
+    rest = found[n + 1]
+    if rest == applied:
+        return 0.0, 0.0
+    if rest == 0.0:
+        return min(0.0, applied), max(0.0, applied)
+    edge = abs(applied - rest) if applied > rest else -abs(applied - rest)
+    for _ in range(60):
+        rhs(edge, x, heat, p, found)
+        if (found[n + 1] - applied) * edge >= 0:
+            break
+        edge *= 2.0
+    return min(0.0, edge), max(0.0, edge)
+
+
+@njit(nogil=True, cache=True)
+def _inner_voltage(rhs, jacobian, x, heat, p, applied, compliance, guess, found, slopes):  # type: ignore[no-untyped-def]
+    """Return the voltage behind what is in series [V]: Newton's method, kept within a bracket by bisection."""
+    n = x.size
+    first, last = _bracket(rhs, x, heat, p, applied, found)
+    low, high = first, last
+    v = guess if low < guess < high else (low if applied < 0 else high)
     for _ in range(200):
+        if low == high:
+            return low
         rhs(v, x, heat, p, found)
         jacobian(v, x, heat, p, slopes)
-        slope = max(slopes[n * (n + 2) + n], LEAST_SLOPE)
-        lack, _ = _balance(applied, v, found[n], rs, compliance, rs + 1.0 / slope)
+        slope, rise = max(slopes[n * (n + 2) + n], LEAST_SLOPE), slopes[(n + 1) * (n + 2) + n]
+        lack, _ = _balance(applied, found[n + 1], found[n], compliance, rise / slope)
         if lack > 0:
             low = v
         else:
             high = v
-        new = v + lack / (1.0 + rs * slope)
+        new = v + lack / rise
         if abs(new - v) <= 1e-9 * abs(applied):  # Newton's next step would be below rounding
-            return min(max(new, min(0.0, applied)), max(0.0, applied))
+            return min(max(new, first), last)
         v = new if low < new < high else 0.5 * (low + high)
     return v
 
 
 @njit(nogil=True, cache=True)
 def _integrate(  # type: ignore[no-untyped-def]
-    rhs, jacobian, p, rs, z, x, duration, start_V, end_V, start_K, end_K, compliance, rtol, keep, states, current,
-    charge,
+    rhs, jacobian, p, z, x, duration, start_V, end_V, start_K, end_K, compliance, rtol, keep, states, current, charge,
+    energy,
 ):  # fmt: skip
-    """Take one device through all segments; write states, current and charge at the ends of those that are kept.
+    """Take one device through all segments; write what is kept at the end of a segment, where it is.
 
-    `x` are the states and are moved along. Returns a status (`DONE`, `TOO_MANY_STEPS`, `NOT_FINITE`) and the segment.
+    `x` are the states and are moved along, as is the last number of `z`, the energy. Returns a status (`DONE`,
+    `TOO_MANY_STEPS`, `NOT_FINITE`) and the segment.
     """
     n = x.size
     size = n + 1
     trial, rates = np.empty(size), np.empty(size)
-    found, slope = np.empty(n + 2), np.empty((n + 1) * (n + 2))
+    found, slope = np.empty(n + 3), np.empty((n + 2) * (n + 2))
+    at_current, at_port = n * (n + 2), (n + 1) * (n + 2)
     w, stage = np.empty((size, size)), np.empty((6, size))
-    by_time = np.empty(size)
+    by_time, by_state, work = np.empty(size), np.empty(size), np.empty(6)
     pivots = np.empty(size, dtype=np.int64)
     atol = 1e-2 * rtol
     step = np.inf
@@ -155,9 +178,7 @@ def _integrate(  # type: ignore[no-untyped-def]
             guess = (
                 last_inner if start_V[k] == last_V else z[n]
             )  # the pulse before ended close to where this one starts
-            z[n] = _inner_voltage(
-                rhs, jacobian, x, start_K[k], p, rs, start_V[k], compliance, guess, found, slope
-            )  # fmt: skip
+            z[n] = _inner_voltage(rhs, jacobian, x, start_K[k], p, start_V[k], compliance, guess, found, slope)
             step = np.inf
         z[:n] = x
         t = 0.0
@@ -171,6 +192,7 @@ def _integrate(  # type: ignore[no-untyped-def]
             step = 0.02 / fastest if fastest > 0 else span
             if fastest == 0.0 and slope_V == 0.0 and slope_K == 0.0:
                 t = span  # at rest
+                z[size] += found[n] * found[n + 1] * span
         steps = 0
         while t < span:
             steps += 1
@@ -182,26 +204,25 @@ def _integrate(  # type: ignore[no-untyped-def]
             heat, applied = start_K[k] + slope_K * t, start_V[k] + slope_V * t
             rhs(z[n], z[:n], heat, p, found)
             jacobian(z[n], z[:n], heat, p, slope)
-            weight = rs + 1.0 / max(slope[n * (n + 2) + n], LEAST_SLOPE)
-            _, limited = _balance(applied, z[n], found[n], rs, compliance, weight)
-            ohm = weight if limited else rs
+            weight = slope[at_port + n] / max(slope[at_current + n], LEAST_SLOPE)
+            _, limited = _balance(applied, found[n + 1], found[n], compliance, weight)
+            row, factor = (at_current, weight) if limited else (at_port, 1.0)
             for i in range(n):
                 for j in range(size):
                     w[i, j] = -slope[i * (n + 2) + j]
                 w[i, i] += 1.0 / (h * _GAMMA)
                 by_time[i] = slope[i * (n + 2) + n + 1] * slope_K
             for j in range(size):
-                w[n, j] = ohm * slope[n * (n + 2) + j]
-            by_time[n] = -ohm * slope[n * (n + 2) + n + 1] * slope_K
-            if not limited:
-                w[n, n] += 1.0
-                by_time[n] += slope_V
+                w[n, j] = factor * slope[row + j]
+                by_state[j] = found[n] * slope[at_port + j] + found[n + 1] * slope[at_current + j]
+            by_time[n] = (0.0 if limited else slope_V) - factor * slope[row + size] * slope_K
+            power_by_time = (found[n] * slope[at_port + size] + found[n + 1] * slope[at_current + size]) * slope_K
             if not _eliminate(w, pivots):
                 if h <= 1e-15 * span:
                     return NOT_FINITE, k
                 step = 0.1 * h
                 continue
-            good = True
+            good, done = True, 0.0
             for s in range(6):
                 for i in range(size):
                     trial[i] = z[i]
@@ -211,7 +232,7 @@ def _integrate(  # type: ignore[no-untyped-def]
                 heat, applied = start_K[k] + slope_K * late, start_V[k] + slope_V * late
                 if s > 0:
                     rhs(trial[n], trial[:n], heat, p, found)
-                lack, _ = _balance(applied, trial[n], found[n], rs, compliance, weight)
+                lack, _ = _balance(applied, found[n + 1], found[n], compliance, weight)
                 for i in range(n):
                     rates[i] = found[i] + h * _D[s] * by_time[i]
                     for q in range(s):
@@ -219,6 +240,12 @@ def _integrate(  # type: ignore[no-untyped-def]
                 rates[n] = lack + h * _D[s] * by_time[n]
                 _substitute(w, pivots, rates)
                 stage[s, :] = rates
+                work[s] = found[n] * found[n + 1] + h * _D[s] * power_by_time
+                for q in range(s):
+                    work[s] += _C[s, q] * work[q] / h
+                for i in range(size):
+                    work[s] += by_state[i] * rates[i]
+                work[s] *= h * _GAMMA
             worst = 0.0
             for i in range(size):
                 new = trial[i] + stage[5, i]
@@ -228,6 +255,9 @@ def _integrate(  # type: ignore[no-untyped-def]
                 t += h
                 for i in range(size):
                     z[i] = trial[i] + stage[5, i]
+                for q in range(5):
+                    done += _A[5, q] * work[q]
+                z[size] += done + work[5]
                 step = h * min(5.0, 0.9 * max(worst, 1e-8) ** -0.25)
             elif h <= 1e-15 * span:
                 return NOT_FINITE, k
@@ -238,28 +268,26 @@ def _integrate(  # type: ignore[no-untyped-def]
         if end_V[k] != 0.0:
             last_V, last_inner = end_V[k], z[n]
         if keep[k] >= 0:
-            z[n] = _inner_voltage(
-                rhs, jacobian, x, end_K[k], p, rs, end_V[k], compliance, z[n], found, slope
-            )  # fmt: skip
+            z[n] = _inner_voltage(rhs, jacobian, x, end_K[k], p, end_V[k], compliance, z[n], found, slope)
             rhs(z[n], x, end_K[k], p, found)
             states[keep[k], :] = x
-            current[keep[k]], charge[keep[k]] = found[n], found[n + 1]
+            current[keep[k]], charge[keep[k]], energy[keep[k]] = found[n], found[n + 2], z[size]
     return DONE, -1
 
 
 _FLOATS, _INTS = types.float64, types.int64
 _ROWS = types.Array(_FLOATS, 2, "C")
 _SIGNATURE = types.void(
-    types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _INTS, _ROWS,
+    types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _ROWS,
     ARRAY, ARRAY, ARRAY, ARRAY, ARRAY, types.Array(_INTS, 1, "C"), _ROWS, _INTS, types.UniTuple(_FLOATS, 2), _FLOATS,
-    types.Array(_INTS, 1, "C"), types.Array(_FLOATS, 3, "C"), _ROWS, _ROWS, types.Array(_INTS, 2, "C"),
+    types.Array(_INTS, 1, "C"), types.Array(_FLOATS, 3, "C"), _ROWS, _ROWS, _ROWS, types.Array(_INTS, 2, "C"),
 )  # fmt: skip
 
 
 @njit(_SIGNATURE, nogil=True, cache=True)
 def integrate(  # type: ignore[no-untyped-def]
-    rhs, jacobian, parameters, series, start, duration, start_V, end_V, start_K, end_K, pulse, drawn, drawn_at,
-    compliance, rtol, keep, states, current, charge, status,
+    rhs, jacobian, parameters, start, duration, start_V, end_V, start_K, end_K, pulse, drawn, drawn_at,
+    compliance, rtol, keep, states, current, charge, energy, status,
 ):  # fmt: skip
     """Take every device through the segments; write what is kept, and where a device could not be solved.
 
@@ -268,8 +296,6 @@ def integrate(  # type: ignore[no-untyped-def]
     rhs, jacobian : compiled functions
         Of `nvmphys.codegen.kernel`.
     parameters : ndarray (device, parameter)
-    series : int
-        Place of the series resistance among them, or -1.
     start : ndarray (device, state)
     duration, start_V, end_V, start_K, end_K, pulse : ndarray (segment,)
         As in `Segments`.
@@ -282,15 +308,14 @@ def integrate(  # type: ignore[no-untyped-def]
     keep : ndarray of int (segment,)
         Place of each segment's end in the output, or -1.
     states : ndarray (kept, device, state)
-    current, charge : ndarray (kept, device)
+    current, charge, energy : ndarray (kept, device)
     status : ndarray of int (device, 2)
         `DONE`, `TOO_MANY_STEPS` or `NOT_FINITE`, and the segment.
     """
     for device in range(parameters.shape[0]):
         p = parameters[device].copy()
-        rs = p[series] if series >= 0 else 0.0
         x = start[device].copy()
-        z = np.zeros(x.size + 1)
+        z = np.zeros(x.size + 2)
         begin = 0
         while begin < duration.size:  # a stretch over which the parameters stay
             end = duration.size
@@ -300,9 +325,9 @@ def integrate(  # type: ignore[no-untyped-def]
                 while end < duration.size and pulse[end] == pulse[begin]:
                     end += 1
             code, where = _integrate(
-                rhs, jacobian, p, rs, z, x, duration[begin:end], start_V[begin:end], end_V[begin:end],
+                rhs, jacobian, p, z, x, duration[begin:end], start_V[begin:end], end_V[begin:end],
                 start_K[begin:end], end_K[begin:end], compliance, rtol, keep[begin:end],
-                states[:, device], current[:, device], charge[:, device],
+                states[:, device], current[:, device], charge[:, device], energy[:, device],
             )  # fmt: skip
             if code != DONE:
                 status[device, 0], status[device, 1] = code, begin + where
@@ -311,18 +336,17 @@ def integrate(  # type: ignore[no-untyped-def]
 
 
 _READ = types.void(
-    types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _INTS, _ROWS, _FLOATS, _FLOATS, ARRAY, ARRAY
+    types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _ROWS, _FLOATS, _FLOATS, ARRAY, ARRAY, ARRAY
 )  # fmt: skip
 
 
 @njit(_READ, nogil=True, cache=True)
-def read_out(rhs, jacobian, parameters, series, states, voltage, heat, current, charge):  # type: ignore[no-untyped-def]
-    """Write the current [A] and the charge [C] of every row at one voltage, its states as they are."""
+def read_out(rhs, jacobian, parameters, states, voltage, heat, inner, current, charge):  # type: ignore[no-untyped-def]
+    """Write inner voltage [V], current [A] and charge [C] of every row at one voltage, its states as they are."""
     n = states.shape[1]
-    found, slope = np.empty(n + 2), np.empty((n + 1) * (n + 2))
+    found, slope = np.empty(n + 3), np.empty((n + 2) * (n + 2))
     for row in range(parameters.shape[0]):
         p, x = parameters[row], states[row]
-        rs = p[series] if series >= 0 else 0.0
-        v = _inner_voltage(rhs, jacobian, x, heat, p, rs, voltage, (np.inf, np.inf), 0.0, found, slope)
+        v = _inner_voltage(rhs, jacobian, x, heat, p, voltage, (np.inf, np.inf), 0.0, found, slope)
         rhs(v, x, heat, p, found)
-        current[row], charge[row] = found[n], found[n + 1]
+        inner[row], current[row], charge[row] = v, found[n], found[n + 2]

@@ -40,6 +40,9 @@ class Transient:
     current_A : ndarray (time, device)
         Conduction current; with a charge, plus the mean of dQ/dt since the last time looked at.
     charge_C : ndarray (time, device)
+    energy_J : ndarray (time, device)
+        What the source has given until then: ∫ V·I dt of the conduction as exact as the states; V·dQ of a charge, and
+        V·I in closed form, by the trapezoidal rule between times looked at.
     """
 
     time_s: Array
@@ -49,6 +52,7 @@ class Transient:
     state_names: tuple[str, ...]
     current_A: Array
     charge_C: Array
+    energy_J: Array
 
 
 def transient(
@@ -122,7 +126,7 @@ def transient(
     exact = closed_form and model.closed_form is not None and min(limits) == np.inf
     observed, n_units, n_states = int(waveform.observed.sum()), devices.n_units, begin.shape[-1]
     states = np.empty((observed if keep_states else 1, devices.count, n_units, n_states))
-    conduction, charge = np.empty((observed, devices.count)), np.empty((observed, devices.count))
+    conduction, charge, energy = (np.empty((observed, devices.count)) for _ in range(3))
     per_chunk = max(1, int(min(CHUNK_ROWS, _CHUNK_NUMBERS / (observed * n_states)) / n_units))
     parts = [slice(low, min(low + per_chunk, devices.count)) for low in range(0, devices.count, per_chunk)]
 
@@ -136,7 +140,9 @@ def transient(
         for part, found in zip(parts, pool.map(solve, parts), strict=True):
             shape = (observed, part.stop - part.start, n_units)
             states[:, part] = found[0].reshape(*shape, n_states)[slice(None) if keep_states else slice(-1, None)]
-            conduction[:, part], charge[:, part] = (each.reshape(shape).mean(axis=-1) for each in found[1:])
+            conduction[:, part], charge[:, part], energy[:, part] = (
+                each.reshape(shape).mean(axis=-1) for each in found[1:]
+            )
             if progress is not None:
                 progress(f"simulating {model.name}", part.stop, devices.count)
     current = conduction
@@ -144,8 +150,12 @@ def transient(
         first_V, first_K = float(waveform.segments.start_V[0]), float(waveform.segments.start_K[0])
         before = np.vstack([read(model, devices, begin, first_V, first_K)[1], charge[:-1]])
         current = conduction + (charge - before) / np.diff(waveform.time_s, prepend=0.0)[:, np.newaxis]
+        mean_V = 0.5 * (waveform.voltage_V + np.concatenate([[first_V], waveform.voltage_V[:-1]]))
+        energy = energy + np.cumsum(mean_V[:, np.newaxis] * (charge - before), axis=0)
     names = tuple(state.name for state in devices.system(model).states)
-    return Transient(waveform.time_s, waveform.voltage_V, waveform.temperature_K, states, names, current, charge)
+    return Transient(
+        waveform.time_s, waveform.voltage_V, waveform.temperature_K, states, names, current, charge, energy
+    )  # fmt: skip
 
 
 def read(
@@ -154,7 +164,7 @@ def read(
     """Return current [A] and charge [C] of each device at a voltage, its states (device, unit, state) as they are."""
     compiled = devices.compiled(model, slice(None))
     found = _read_rows(*compiled, states.reshape(-1, states.shape[-1]), voltage_V, temperature_K)
-    current, charge = (each.reshape(devices.count, -1).mean(axis=-1) for each in found)
+    _, current, charge = (each.reshape(devices.count, -1).mean(axis=-1) for each in found)
     return current, charge
 
 
@@ -178,8 +188,8 @@ def _limits(compliance_A: Compliance) -> tuple[float, float]:
     return positive, negative
 
 
-Found = tuple[Array, Array, Array]
-"""States (time, row, state), conduction current and charge (time, row)."""
+Found = tuple[Array, Array, Array, Array]
+"""States (time, row, state), conduction current, charge and energy (time, row)."""
 
 
 def _closed(setting: _Setting, devices: Devices, part: slice, start: Array) -> Found:
@@ -189,21 +199,22 @@ def _closed(setting: _Setting, devices: Devices, part: slice, start: Array) -> F
     current, charge = np.empty(states.shape[:2]), np.empty(states.shape[:2])
     compiled = devices.compiled(model, part)
     for k, (volts, kelvins) in enumerate(zip(waveform.voltage_V, waveform.temperature_K, strict=True)):
-        current[k], charge[k] = _read_rows(*compiled, states[k], float(volts), float(kelvins))
-    return states, current, charge
+        _, current[k], charge[k] = _read_rows(*compiled, states[k], float(volts), float(kelvins))
+    power = waveform.voltage_V[:, np.newaxis] * current
+    mean = 0.5 * (power + np.concatenate([power[:1], power[:-1]]))
+    return states, current, charge, np.cumsum(mean * np.diff(waveform.time_s, prepend=0.0)[:, np.newaxis], axis=0)
 
 
 def _read_rows(
     kernel: Kernel, parameters: Array, states: Array, voltage_V: float, temperature_K: float
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
+    """Return the inner voltage [V], current [A] and charge [C] of each row."""
     from nvmphys.simulate.integrator import read_out  # compiled when it is first imported
 
-    current, charge = np.empty(states.shape[0]), np.empty(states.shape[0])
-    read_out(
-        kernel.rhs, kernel.jacobian, parameters, kernel.series, np.ascontiguousarray(states), voltage_V, temperature_K,
-        current, charge,
-    )  # fmt: skip
-    return current, charge
+    inner, current, charge = (np.empty(states.shape[0]) for _ in range(3))
+    rows = np.ascontiguousarray(states)
+    read_out(kernel.rhs, kernel.jacobian, parameters, rows, voltage_V, temperature_K, inner, current, charge)
+    return inner, current, charge
 
 
 def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, drawn: Array) -> Found:
@@ -216,12 +227,12 @@ def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, 
     observed = setting.waveform.observed
     keep = np.where(observed, np.cumsum(observed) - 1, -1)
     states = np.empty((int(observed.sum()), *start.shape))
-    current, charge = np.empty(states.shape[:2]), np.empty(states.shape[:2])
+    current, charge, energy = (np.empty(states.shape[:2]) for _ in range(3))
     status = np.zeros((start.shape[0], 2), dtype=np.int64)
     integrate(
-        kernel.rhs, kernel.jacobian, parameters, kernel.series, np.ascontiguousarray(start), pieces.duration_s,
+        kernel.rhs, kernel.jacobian, parameters, np.ascontiguousarray(start), pieces.duration_s,
         pieces.start_V, pieces.end_V, pieces.start_K, pieces.end_K, pieces.pulse, np.ascontiguousarray(drawn), drawn_at,
-        setting.compliance_A, setting.rtol, keep, states, current, charge, status,
+        setting.compliance_A, setting.rtol, keep, states, current, charge, energy, status,
     )  # fmt: skip
     bad = np.flatnonzero(status[:, 0])
     if bad.size:
@@ -233,4 +244,4 @@ def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, 
             f"the waveform ({pieces.start_V[at]:g} … {pieces.end_V[at]:g} V, {pieces.duration_s[at]:g} s): "
             f"{_REASONS[code]}; {bad.size} such rows; {values}"
         )
-    return states, current, charge
+    return states, current, charge, energy

@@ -27,7 +27,7 @@ from scipy.stats import qmc
 from nvmphys.codegen import generate, targets
 from nvmphys.crossbar.ngspice import run
 from nvmphys.devices import device, devices
-from nvmphys.devices.model import DeviceModel
+from nvmphys.devices.model import VOLTAGE, DeviceModel
 from nvmphys.errors import BadInput
 from nvmphys.records import EXPERIMENTS
 from nvmphys.simulate import transient
@@ -153,7 +153,7 @@ def cases() -> dict[str, Case]:
     for name in devices():
         model = device(name)
         values = model.values()
-        if model.thermal is not None:
+        if model.may_heat_at_once:
             found[f"{name} with thermal node"] = Case(model, with_heat(model))
             values[model.thermal.capacitance] = 0.0
         found[name] = Case(model, model.values(values))
@@ -175,21 +175,17 @@ class Reference:
     """A stiff solution: its steps, finely, and the generated module it was made with."""
 
     module: ModuleType
-    series_ohm: float
     times: np.ndarray
     volts: np.ndarray
     states: np.ndarray  # (time, state)
 
-    def inner(self, voltage, states, current=None):
-        """Return the voltage behind the series resistance, by bisection of whole arrays."""
-        current = current or self.module.current
+    def inner(self, voltage, states):
+        """Return the voltage behind what is in series, by bisection of whole arrays."""
         voltage = np.asarray(voltage, dtype=float)
-        if self.series_ohm == 0:
-            return voltage
-        low, high = np.minimum(voltage, 0.0), np.maximum(voltage, 0.0)
+        low, high = (np.broadcast_to(side, voltage.shape) for side in brackets(self.module, voltage, states))
         for _ in range(60):
             middle = 0.5 * (low + high)
-            above = middle + self.series_ohm * current(middle, *states.T, T_amb=AMBIENT_K) > voltage
+            above = self.module.port(middle, *states.T, T_amb=AMBIENT_K) > voltage
             low, high = np.where(above, low, middle), np.where(above, middle, high)
         return 0.5 * (low + high)
 
@@ -224,15 +220,24 @@ def imported(path: Path) -> ModuleType:
     return module
 
 
+def brackets(module: ModuleType, voltage, states):
+    """Return voltages between which the terminals have a voltage: from 0 to it, or wide ones where 0 is not at rest."""
+    if np.all(module.port(0.0, *np.transpose(states), T_amb=AMBIENT_K) == 0):
+        return np.minimum(voltage, 0.0), np.maximum(voltage, 0.0)
+    return np.asarray(-100.0), np.asarray(100.0)
+
+
 def stiff(case: Case, module: ModuleType, times, volts) -> Reference:
-    ohm = getattr(module, case.model.series) if case.model.series else 0.0
     state = np.array(module.START)
     seen_t, seen_x = [times[:1]], [state[np.newaxis]]
 
+    nothing_between = case.system.port == VOLTAGE
+
     def inner(voltage, x):
-        if ohm == 0 or voltage == 0:
+        low, high = brackets(module, voltage, x)
+        if nothing_between or low == high:
             return voltage
-        return brentq(lambda v: v + ohm * module.current(v, *x, T_amb=AMBIENT_K) - voltage, 0.0, voltage, xtol=1e-13)
+        return brentq(lambda v: module.port(v, *x, T_amb=AMBIENT_K) - voltage, low, high, xtol=1e-13)
 
     for k, (begin, end) in enumerate(itertools.pairwise(times)):
         steepness = (volts[k + 1] - volts[k]) / (end - begin)
@@ -255,7 +260,7 @@ def stiff(case: Case, module: ModuleType, times, volts) -> Reference:
         seen_x.append(found.sol(dense).T)
         state = found.y[:, -1]
     all_t = np.concatenate(seen_t)
-    return Reference(module, float(ohm), all_t, np.interp(all_t, times, volts), np.concatenate(seen_x))
+    return Reference(module, all_t, np.interp(all_t, times, volts), np.concatenate(seen_x))
 
 
 def distance(times, found, reference_times, expected, window) -> np.ndarray:
@@ -502,7 +507,7 @@ def test_a_closed_form_agrees_with_the_integrator_at_rest(name):
     assert np.max(np.abs(closed - integrated)[rests]) <= SETTLED
 
 
-@pytest.mark.parametrize("name", [name for name in devices() if device(name).thermal is not None])
+@pytest.mark.parametrize("name", [name for name in devices() if device(name).may_heat_at_once])
 def test_a_thermal_node_tends_to_instant_heating_as_its_capacitance_falls(name):
     model = device(name)
     instant = cases()[model.name]
