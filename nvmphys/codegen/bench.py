@@ -26,6 +26,8 @@ STEPS = 4000
 CYCLES = 2
 """Runs through the loop: the first may start from a state that the loop does not come back to."""
 FALLBACK_S = 1e-3
+DRAIN_V = 0.1
+"""Voltage at the drain of a transistor [V]."""
 LIMITER_S = 1.0
 """Conductance of a source with compliance well below its limit [S]."""
 OPTIONS = "reltol=1e-5 abstol=1e-15 vntol=1e-9 chgtol=1e-22 trtol=1 xmu=0.495 temp=27"
@@ -110,8 +112,10 @@ def bench_deck(chosen: Chosen, target: str, code_file: str) -> str:
     corners = "".join(f"\n+ {float(t)!r} {float(v)!r}" for t, v in zip(times, volts, strict=True))
     end, step = float(times[-1]), float(times[-1]) / STEPS
     states = _states(system, chosen, target)
-    columns = ["applied", "voltage", "current", "charge", *states]
+    columns = ["applied", "voltage", "current", "charge", *(["drain"] if system.drain else []), *states]
     source, limiter = _limiter(chosen.model)
+    drained = [] if system.drain is None else ["i(v2)"]
+    drain = "" if system.drain is None else "d "
     osdi = f"{Path(code_file).stem}.osdi"
     lines = [
         f"* bench of {chosen.name}: {one_line(chosen.model.title)}",
@@ -121,15 +125,16 @@ def bench_deck(chosen: Chosen, target: str, code_file: str) -> str:
     if target == "veriloga":
         lines += [
             f"* compile the model first: openvaf-r {code_file} -o {osdi}",
-            ".control", f"pre_osdi {osdi}", ".endc", f".model cell {chosen.name}", "N1 a 0 cell",
+            ".control", f"pre_osdi {osdi}", ".endc", f".model cell {chosen.name}", f"N1 a 0 {drain}cell",
         ]  # fmt: skip
     else:
-        lines += [f".include {code_file}", f"X1 a 0 {chosen.name}"]
+        lines += [f".include {code_file}", f"X1 a 0 {drain}{chosen.name}"]
     lines += [
         f"V1 {source} 0 PWL({corners} )",
         *limiter,
+        *([f"V2 d 0 {DRAIN_V!r}"] if system.drain else []),
         f".options {OPTIONS}",
-        f".save {' '.join(dict.fromkeys([f'v({source})', 'v(a)', 'i(v1)', *states]))}",
+        f".save {' '.join(dict.fromkeys([f'v({source})', 'v(a)', 'i(v1)', *drained, *states]))}",
         f".tran {step!r} {end!r} 0 {step!r}{'' if target == 'veriloga' else ' uic'}",
         ".control",
         "set wr_singlescale", "set wr_vecnames", "set numdgt=12",
@@ -137,13 +142,14 @@ def bench_deck(chosen: Chosen, target: str, code_file: str) -> str:
         f"let applied = v({source})",
         "let voltage = v(a)",
         "let current = -i(v1)",
+        *(["let drain = -i(v2)"] if system.drain else []),
         "let charge = integ(current)",
         "let charge = charge - 0.5*(vecmax(charge) + vecmin(charge))",
         f"wrdata {_table(deck)} {' '.join(columns)}",
         "if $?batchmode",
         "  quit $sim_status",
         "end",
-        f"plot {'charge' if system.current == 0 else 'current'} vs voltage",
+        f"plot {_drawn(system)} vs voltage",
         ".endc",
         ".end",
     ]  # fmt: skip
@@ -162,6 +168,13 @@ def _limiter(model: DeviceModel) -> tuple[str, list[str]]:
         for part, limit in zip(("max(v(s,a),0)", "min(v(s,a),0)"), limits, strict=True)
     ]  # fmt: skip
     return "s", [f"Bs s a I={' + '.join(halves)}"]
+
+
+def _drawn(system: System) -> str:
+    """Return which column tells most of a device."""
+    if system.drain is not None:
+        return "drain"
+    return "charge" if system.current == 0 else "current"
 
 
 def _table(deck: str) -> str:

@@ -49,6 +49,8 @@ class Kernel:
 
     Attributes
     ----------
+    names : tuple of str
+        Parameters in the order in which they are taken.
     rhs : callable
         d(state)/dt of each of the n states, the conduction current [A], the voltage at the terminals [V] and the
         charge [C]: n + 3 numbers.
@@ -57,18 +59,22 @@ class Kernel:
         temperature: (n + 2)(n + 2) numbers.
     """
 
+    names: tuple[str, ...]
     rhs: Callable[..., None]
     jacobian: Callable[..., None]
 
 
 @functools.lru_cache(maxsize=16)
-def kernel(model: DeviceModel, thermal_node: bool) -> Kernel:
-    """Compile a model, with its temperature a state or not."""
+def kernel(model: DeviceModel, thermal_node: bool, n_units: int = 1) -> Kernel:
+    """Compile a model, with its temperature a state or not; where its units are coupled, all of them together."""
     values = model.values()
     if model.thermal is not None:
         capacitance = model.thermal.capacitance
         values[capacitance] = model.parameter(capacitance).bounds[1 if thermal_node else 0]
-    system = model.system(values)
+    units = None
+    if model.units is not None and model.coupled:
+        units = [{name: values[name] for name in model.units.parameters}] * n_units
+    system = model.system(values, units)
     return _compiled(system, list(system.values))
 
 
@@ -95,4 +101,4 @@ def _compiled(system: System, names: list[str]) -> Kernel:
 
         return write
 
-    return Kernel(compiled([*outputs, system.charge]), compiled(slopes))
+    return Kernel(tuple(names), compiled([*outputs, system.charge]), compiled(slopes))

@@ -24,6 +24,8 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         equations.append(rf"V_{{applied}} &= {sp.latex(VOLTAGE + in_series, symbol_names=THROUGH)}")
     if model.charge != 0:
         equations.append(rf"Q &= {sp.latex(model.charge)}")
+    if model.drain is not None:
+        equations.append(rf"I_D &= {sp.latex(model.drain)}")
     if model.thermal is not None:
         heat = sp.latex(model.thermal.power, symbol_names=THROUGH)
         rth, cth = sp.latex(model.thermal.kelvin_per_watt), sp.latex(sp.Symbol(model.thermal.capacitance))

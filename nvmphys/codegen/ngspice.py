@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from nvmphys.codegen._circuit import LEAST_OHM, SELF_F, STATE_F, farthest, printed, ranges
-from nvmphys.devices.model import AMBIENT, CURRENT, VOLTAGE, DeviceModel, System
+from nvmphys.devices.model import AMBIENT, CURRENT, DRAIN, VOLTAGE, DeviceModel, System
 
 TARGET = "ngspice"
 SUFFIX = ".lib"
@@ -15,6 +15,8 @@ SUFFIX = ".lib"
 
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
     """Return `.subckt <name> p n` with the values and the initial states `<state>_0` as its parameters.
+
+    A transistor's gate is p, its source n, and its drain a third node d.
 
     Its temperature is the circuit's. Run it with `uic`, so that the states start where the capacitors say. Voltage and
     states, kept near their ranges, have nodes of their own, and what is constant becomes a parameter. All else
@@ -24,16 +26,20 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     series = repr(LEAST_OHM) if system.series is None else f"{{max({system.series},{LEAST_OHM!r})}}"
     far = farthest(model)
     circuit = _Circuit(system)
-    circuit.node(NEAR, f"min(max(v(i,n),-{far!r}),{far!r})", at_start="0")
+    circuit.node(NEAR, f"min(max(v(i,n),-{far!r}),{far!r})", at_start=circuit.rest)
     put_in = {VOLTAGE: NEAR}
-    wanted = [e.xreplace(put_in) for e in (system.current, system.current.diff(VOLTAGE), *system.rates)]
-    drop = system.drop.xreplace(put_in)
-    current, tangent, *rates, charge, drop = circuit.constants_apart([*wanted, system.charge, drop])
-    lines = [*(f"* {line}" for line in head), f".subckt {name} p n{given}", *circuit.lines]
+    rates = system.by_current or system.rates
+    wanted = [e.xreplace(put_in) for e in (system.current, system.current.diff(VOLTAGE), *rates)]
+    wanted += [(system.drain or sp.Integer(0)).xreplace(put_in), system.charge, system.drop.xreplace(put_in)]
+    current, tangent, *rates, drain, charge, drop = circuit.constants_apart(wanted)
+    nodes = "p n" if system.drain is None else "p n d"
+    lines = [*(f"* {line}" for line in head), f".subckt {name} {nodes}{given}", *circuit.lines]
     if drop == 0:
         lines.append(f"Rs p i {series}")
     else:
-        lines += [f"Rs p j {series}", "Vj j k 0", f"Bdrop k i V={circuit.text(drop)}"]
+        lines += [f"Rs p j {series}", "Vj j k 0", f"Bdrop k i V={circuit.text(drop)}", f".ic v(i)={{{circuit.rest}}}"]
+    if system.drain is not None:
+        lines.append(f"Bd d n I={circuit.text(drain)}")
     if system.current != 0:
         lines.append(f"Bi i n I={circuit.text(current)}+(v(i,n)-v(near))*({circuit.text(tangent)})")
     if (system.series is not None or drop != 0) and system.charge == 0:
@@ -65,10 +71,12 @@ class _Circuit:
     def __init__(self, system: System) -> None:
         self.lines: list[str] = []
         self._constant = {name: name for name in system.values}  # in .param lines
-        self._at_start = self._constant | {VOLTAGE.name: "0", AMBIENT.name: "300.15"}
+        self.rest = repr(system.rest_V())
+        self._at_start = self._constant | {VOLTAGE.name: self.rest, AMBIENT.name: "300.15"}
         self._at_start |= {state.name: f"{state.name}_0" for state in system.states}
         self._moving = {name: f"{{{name}}}" for name in system.values}  # in sources
-        self._moving |= {VOLTAGE.name: "v(i,n)", CURRENT.name: "i(vj)", AMBIENT.name: "(temper+273.15)"}
+        self._moving |= {VOLTAGE.name: "v(i,n)", CURRENT.name: "i(vj)", DRAIN.name: "v(d,n)"}
+        self._moving |= {AMBIENT.name: "(temper+273.15)"}
         self._moving |= {state.name: f"v(x_{state.name})" for state in system.states}
         for state, ends in ranges(system).items():
             low, high = (printed(end, self._constant) for end in ends)

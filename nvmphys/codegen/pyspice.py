@@ -26,7 +26,7 @@ def subcircuit(
     name: str | None = None,
     provenance: Sequence[str] = (),
 ) -> Any:
-    """Return a device model as a `PySpice.Spice.Netlist.SubCircuit` with the nodes `p` and `n`.
+    """Return a device model as a `PySpice.Spice.Netlist.SubCircuit` with the nodes `p` and `n` (and `d`, a drain).
 
     Put it in with `circuit.subcircuit(made)` and use it as `circuit.X("1", made.name, "a", circuit.gnd)`; values and
     initial states `<state>_0` are its parameters. Transients need `use_initial_condition=True`.
@@ -60,7 +60,7 @@ def subcircuit(
     system = model.system(model.values(values), units, start)
     name = checked_name(name or model.name)
     parameters, body = _parts(model, system, name)
-    made = SubCircuit(name, "p", "n")
+    made = SubCircuit(name, *_nodes(system))
     made.parameters.update(parameters)
     made.raw_spice = "\n".join([*(f"* {one_line(line)}" for line in provenance), *body])
     return made
@@ -91,17 +91,21 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
             "",
             "",
             "def subcircuit(**changed):",
-            '    """Return the subcircuit with the nodes p and n, some parameters changed."""',
+            f'    """Return the subcircuit with the nodes {", ".join(_nodes(system))}, some parameters changed."""',
             "    unknown = changed.keys() - PARAMETERS.keys()",
             "    if unknown:",
             "        raise TypeError(f\"unknown parameter {', '.join(sorted(unknown))}\")",
-            '    made = SubCircuit(NAME, "p", "n")',
+            f"    made = SubCircuit(NAME, {', '.join(map(repr, _nodes(system)))})",
             "    made.parameters.update(PARAMETERS | changed)",
             '    made.raw_spice = "\\n".join(BODY)',
             "    return made",
             "",
         ]
     )
+
+
+def _nodes(system: System) -> tuple[str, ...]:
+    return ("p", "n") if system.drain is None else ("p", "n", "d")
 
 
 def _parts(model: DeviceModel, system: System, name: str) -> tuple[dict[str, Any], list[str]]:

@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.printing.numpy import NumPyPrinter
 
 from nvmphys.codegen._circuit import LARGEST
-from nvmphys.devices.model import AMBIENT, DeviceModel, System, symbol
+from nvmphys.devices.model import AMBIENT, DRAIN, DeviceModel, System, symbol
 
 TARGET = "python"
 SUFFIX = ".py"
@@ -18,7 +18,15 @@ SUFFIX = ".py"
 class _Printer(NumPyPrinter):
     """Exponentials with clipped arguments, as in the circuits; names that the module has itself get an underscore."""
 
-    reserved_words: ClassVar[set[str]] = {*NumPyPrinter.reserved_words, "current", "port", "charge", "rate", "numpy"}
+    reserved_words: ClassVar[set[str]] = {
+        *NumPyPrinter.reserved_words,
+        "current",
+        "port",
+        "charge",
+        "drain",
+        "rate",
+        "numpy",
+    }
 
     def _clipped(self, function: sp.Function) -> str:
         return f"_{function.func.__name__}({self._print(function.args[0])})"
@@ -39,7 +47,7 @@ class _Printer(NumPyPrinter):
 
 
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
-    """Return a module with the values, `START`, and functions `current`, `port`, `charge` and `rate`."""
+    """Return a module with the values, `START`, and functions `current`, `port`, `charge`, `rate`, `drain`."""
     printer = _Printer({"allow_unknown_functions": True})
     states = "; ".join(f"{s.name} ({s.about}, 1 is {s.scale:g} {s.unit})" for s in system.states)
     about = [line.replace("\\", "/").replace('"', "'") for line in (*head, f"States: {states}")]
@@ -51,6 +59,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         f"\n\ndef _{function}(x):\n    return numpy.{function}(numpy.clip(x, -{LARGEST}, {LARGEST}))"
         for function in ("exp", "sinh", "cosh")
     ]
+    drained = f", {DRAIN.name}=0.1"
     rates = f"({', '.join(printer.doprint(rate) for rate in system.rates)},)"
     wanted = {
         "current": (printer.doprint(system.current), "Conduction current [A] at V behind what is in series [V]."),
@@ -58,8 +67,13 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         "charge": (printer.doprint(system.charge), "Charge [C] besides the conduction."),
         "rate": (rates, "d(state)/dt [1/s], one of each state."),
     }
+    if system.drain is not None:
+        wanted["drain"] = (
+            printer.doprint(system.drain),
+            f"Drain current [A] at {DRAIN.name} from drain to source [V].",
+        )
     lines += [
-        f'\n\ndef {function}({arguments}):\n    """{what}"""\n    return {body}'
+        f'\n\ndef {function}({arguments}{drained if function == "drain" else ""}):\n    """{what}"""\n    return {body}'
         for function, (body, what) in wanted.items()
     ]
     return "\n".join([*lines, ""])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from nvmphys.codegen._circuit import LEAST_OHM, SELF_F, STATE_F, farthest, printed, ranges
-from nvmphys.devices.model import AMBIENT, CURRENT, VOLTAGE, DeviceModel, System
+from nvmphys.devices.model import AMBIENT, CURRENT, DRAIN, VOLTAGE, DeviceModel, System
 
 TARGET = "veriloga"
 SUFFIX = ".va"
@@ -17,6 +17,8 @@ WHOLE = sp.Symbol("V_whole", real=True)
 
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
     """Return `module <name>(p, n)`, the values as defaults of its parameters and `<state>_0` as initial states.
+
+    A transistor's gate is p, its source n, and its drain a third node d.
 
     The initial states are set while the time is 0: ngspice tells an OSDI model neither of its static nor of its initial
     analysis. Run it without `uic`.
@@ -29,22 +31,30 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         at[known] = f"min(max({at[known]},{low}),{high})"
     names |= {state.name: f"at_{state.name}" for state in system.states}
     shared, wanted = sp.cse(
-        [system.current, system.current.diff(VOLTAGE), system.charge.subs(VOLTAGE, WHOLE), system.drop, *system.rates],
+        [
+            system.current,
+            system.current.diff(VOLTAGE),
+            system.charge.subs(VOLTAGE, WHOLE),
+            system.drop,
+            system.drain or sp.Integer(0),
+            *(system.by_current or system.rates),
+        ],
         symbols=(sp.Symbol(f"e{k}") for k in range(10_000)),
     )
     names[WHOLE.name] = "V(i,n)"
     names |= {short.name: short.name for short, _ in shared}
-    names[CURRENT.name] = "I(j,i)"
-    current, tangent, charge, drop, *rates = (printed(expression, names) for expression in wanted)
+    names |= {CURRENT.name: "I(j,i)", DRAIN.name: "V(d,n)"}
+    current, tangent, charge, drop, drain, *rates = (printed(expression, names) for expression in wanted)
     nodes = ", ".join(f"x_{state.name}" for state in system.states)
+    outside = "p, n" if system.drain is None else "p, n, d"
     outer = "i" if system.drop == 0 else "j"
     series = repr(LEAST_OHM) if system.series is None else f"max({system.series}, {LEAST_OHM!r})"
     lines = [
         *(f"// {line}" for line in head),
         '`include "disciplines.vams"',
-        f"module {name}(p, n);",
-        "  inout p, n;",
-        f"  electrical p, n, {'i' if system.drop == 0 else 'i, j'}, {nodes};",
+        f"module {name}({outside});",
+        f"  inout {outside};",
+        f"  electrical {outside}, {'i' if system.drop == 0 else 'i, j'}, {nodes};",
         *(
             f"  parameter real {key} = {float(value)!r};"
             for key, value in (system.values | system.start_values).items()
@@ -59,6 +69,8 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     ]
     if system.drop != 0:
         lines.append(f"    V(j,i) <+ {drop};")
+    if system.drain is not None:
+        lines.append(f"    I(d,n) <+ {drain};")
     if system.current != 0:
         lines.append(f"    I(i,n) <+ {current} + (V(i,n)-near)*({tangent});")
     if (system.series is not None or system.drop != 0) and system.charge == 0:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from nvmphys.errors import BadInput
 from nvmphys.parameters import Parameter, checked_values
@@ -23,12 +24,16 @@ VOLTAGE = sp.Symbol("V", real=True)
 """Voltage across the part of the device that its equations are written for, behind what stands in series [V]."""
 CURRENT = sp.Symbol("I_through", real=True)
 """The conduction current [A], in what drops in series."""
+DRAIN = sp.Symbol("V_ds", real=True)
+"""Voltage from drain to source of a transistor [V]."""
 TEMPERATURE = sp.Symbol("T", positive=True)
 """Temperature of the switching region [K]."""
 AMBIENT = sp.Symbol("T_amb", positive=True)
 """Temperature of the surroundings [K]."""
 RESERVED = frozenset({"i", "n", "p", "q", "r", "m", "v", "x", "temp", "temper", "time", "hertz", "pi", "e"})
 """Names that the circuits' languages or the writers of code use themselves, in lower case."""
+_FAR_V = 100.0
+"""No inner voltage of a device at rest is farther from 0 [V]."""
 RISE_K = 100.0
 """Rise of temperature for which the state of a thermal node is 1 [K]."""
 
@@ -93,6 +98,8 @@ class Thermal:
 class Units:
     """Many alike units side by side in one device, such as the domains of a ferroelectric: the device is their mean.
 
+    Units are coupled where a mean over them, or a state that they share, acts back on each.
+
     Attributes
     ----------
     name : str
@@ -103,12 +110,23 @@ class Units:
         Values of those parameters, by name, from the values of all others and a uniform number (0 … 1) for each.
     count : int
         Units of a device where nobody says how many.
+    means : mapping of sympy.Expr
+        Expressions in the states of a unit by the name under which their mean over the units stands in the equations.
+    shared : tuple of str
+        States that are one for all units of a device, the last of the model's.
     """
 
     name: str
     parameters: tuple[str, ...]
     quantiles: Callable[[Mapping[str, Array], Mapping[str, Array]], dict[str, Array]]
     count: int
+    means: Mapping[str, sp.Expr] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+
+    @property
+    def coupled(self) -> bool:
+        """Whether a unit feels the others."""
+        return bool(self.means or self.shared)
 
 
 @dataclass(frozen=True)
@@ -151,6 +169,10 @@ class System:
         Voltage in series besides that of `series` [V], in the same symbols and `CURRENT`.
     series : str or None
         Name of the parameter that is a resistance in series inside the device [ohm].
+    drain : sympy.Expr or None
+        Drain current of a transistor [A], in the same symbols and `DRAIN`.
+    by_current : tuple of sympy.Expr
+        The rates in `CURRENT` too, where a drop in series lets a circuit know it; empty elsewhere.
     """
 
     name: str
@@ -164,12 +186,23 @@ class System:
     rates: tuple[sp.Expr, ...]
     drop: sp.Expr
     series: str | None
+    drain: sp.Expr | None = None
+    by_current: tuple[sp.Expr, ...] = ()
 
     @property
     def port(self) -> sp.Expr:
         """Voltage between the terminals [V], in `VOLTAGE`, `AMBIENT`, states and parameters."""
         resistance = sp.Integer(0) if self.series is None else symbol(self.series)
         return VOLTAGE + (self.drop + resistance * CURRENT).xreplace({CURRENT: self.current})
+
+    def rest_V(self, ambient_K: float = 300.15) -> float:
+        """Return `VOLTAGE` with nothing at the terminals and the states at their start [V]."""
+        put_in = {symbol(name): value for name, value in self.values.items()} | {AMBIENT: ambient_K}
+        put_in |= {state.symbol: x for state, x in zip(self.states, self.start, strict=True)}
+        port = sp.lambdify(VOLTAGE, self.port.subs(put_in), "numpy")
+        if port(0.0) == 0:
+            return 0.0
+        return float(brentq(port, -_FAR_V, _FAR_V, xtol=1e-15, rtol=1e-15))
 
     @property
     def start_values(self) -> dict[str, float]:
@@ -193,7 +226,7 @@ class DeviceModel:
     current : sympy.Expr
         Conduction current [A] in `VOLTAGE`, `TEMPERATURE`, states and parameters; odd enough that I(0) = 0.
     state_rate : tuple of sympy.Expr
-        d(state)/dt [1/s] in the same symbols.
+        d(state)/dt [1/s] in the same symbols and `CURRENT`.
     experiments : mapping of mapping
         Experiments that identify the parameters, each with the stimulus that suits the model (`nvmphys.simulate`).
     validity : mapping of tuple
@@ -202,7 +235,9 @@ class DeviceModel:
         Where it was read, and what it does not do.
     charge : sympy.Expr
         Charge [C] besides the conduction: the device carries I + dQ/dt.
-    terminals : tuple of str
+    drain : sympy.Expr or None
+        Drain current [A] of a transistor, in the symbols of the current and `DRAIN`: the terminals are then gate and
+        source, and the drain a third.
     series : str or None
         Name of the parameter that is a resistance in series inside the device [ohm].
     drop : sympy.Expr
@@ -217,7 +252,8 @@ class DeviceModel:
         Name of the parameter that is a standard normal number of its own for each pulse.
     closed_form : callable or None
         States (knot, row, state) at the ends of all segments, from values by name (row,), the states at the start
-        (row, state) and `Segments`: a solution that needs no integration.
+        (row, state) and `Segments`: a solution that needs no integration. A row is a unit; where units are coupled it
+        is a device, its own states unit after unit and the shared ones last, and values of units are (row, unit).
     noise : Noise or None
         Noise of the read current (`nvmphys.devices.noise`), in the parameters of the model and its own.
 
@@ -239,7 +275,7 @@ class DeviceModel:
     references: tuple[str, ...]
     limits: tuple[str, ...]
     charge: sp.Expr = field(default_factory=lambda: sp.Integer(0))
-    terminals: tuple[str, ...] = ("p", "n")
+    drain: sp.Expr | None = None
     series: str | None = None
     drop: sp.Expr = field(default_factory=lambda: sp.Integer(0))
     thermal: Thermal | None = None
@@ -270,13 +306,18 @@ class DeviceModel:
             AMBIENT,
             *map(symbol, names_of(self.parameters)),
             *(s.symbol for s in self.states),
+            *(map(symbol, self.units.means) if self.units else ()),
         }
-        of_all = (self.current, self.charge, *self.state_rate, self.drop.subs(CURRENT, 0))
+        last = tuple(state.name for state in self.states[self.n_own :])
+        if self.units and self.coupled and (self.thermal or last != self.units.shared):
+            raise ValueError(f"{self.name}: shared states must be the last, and coupled units cannot heat themselves")
+        of_all = [self.current, self.charge, *(e.subs(CURRENT, 0) for e in (*self.state_rate, self.drop))]
+        of_all += [] if self.drain is None else [self.drain.subs(DRAIN, 0)]
         strange = set().union(*(expression.free_symbols for expression in of_all)) - known
         if strange:
             raise ValueError(f"{self.name}: {', '.join(map(str, strange))} is neither parameter nor state")
-        if self.noise is not None and (strange := self.noise.symbols - set(map(symbol, names_of(self.parameters)))):
-            raise ValueError(f"{self.name}: {', '.join(map(str, strange))} in the noise is no parameter")
+        if self.noise is not None and (alien := self.noise.symbols - set(map(symbol, names_of(self.parameters)))):
+            raise ValueError(f"{self.name}: {', '.join(map(str, alien))} in the noise is no parameter")
 
     def values(self, given: Mapping[str, float] | None = None) -> dict[str, float]:
         """Return the values of all parameters, those given checked against their bounds."""
@@ -290,6 +331,16 @@ class DeviceModel:
     def noise_parameters(self) -> tuple[Parameter, ...]:
         """The parameters of the noise alone."""
         return () if self.noise is None else self.noise.parameters
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the model has units that feel one another."""
+        return self.units is not None and self.units.coupled
+
+    @property
+    def n_own(self) -> int:
+        """Number of states that each unit has of its own."""
+        return len(self.states) - (len(self.units.shared) if self.units else 0)
 
     @property
     def may_heat_at_once(self) -> bool:
@@ -324,10 +375,11 @@ class DeviceModel:
         system = System(
             self.name, self.title, self.references, found, core.states,
             tuple(_number(state.initial, found) for state in core.states),
-            core.current, core.charge, core.rates, core.drop, self.series,
+            core.current, core.charge, core.rates, core.drop, self.series, core.drain,
+            core.by_current if self.drop != 0 and self.units is None else (),
         )  # fmt: skip
-        if units is not None:
-            system = _side_by_side(system, units)
+        if self.units is not None:
+            system = _alone(system, self.units) if units is None else _side_by_side(system, self.units, units)
         return _started(system, start or {})
 
     @functools.lru_cache(maxsize=8)  # noqa: B019 - models live as long as the program
@@ -336,9 +388,9 @@ class DeviceModel:
         states, rates = self.states, self.state_rate
         temperature: sp.Expr = AMBIENT
         if self.thermal is not None:
-            power = self.thermal.power.subs(CURRENT, self.current)
+            power = self.thermal.power
             resistance, capacitance = self.thermal.kelvin_per_watt, symbol(self.thermal.capacitance)
-            temperature = AMBIENT + power * resistance
+            temperature = AMBIENT + power.subs(CURRENT, self.current) * resistance
         if self.thermal is not None and node:
             rise = State("t_rise", "temperature above ambient", "K", RISE_K, sp.Integer(0), sp.oo, sp.Integer(0))
             temperature = AMBIENT + RISE_K * rise.symbol
@@ -346,7 +398,10 @@ class DeviceModel:
             rates = (*rates, (power * resistance / RISE_K - rise.symbol) / (resistance * capacitance))
         put_in = {TEMPERATURE: temperature}
         current, charge, drop = (e.subs(put_in) for e in (self.current, self.charge, self.drop))
-        return _Core(states, current, charge, tuple(rate.subs(put_in) for rate in rates), drop)
+        drain = None if self.drain is None else self.drain.subs(put_in)
+        by_current = tuple(rate.subs(put_in) for rate in rates)
+        rates = tuple(rate.subs(CURRENT, current) for rate in by_current)
+        return _Core(states, current, charge, rates, drop, drain, by_current)
 
 
 Start = Mapping[str, float] | None
@@ -359,30 +414,52 @@ class _Core:
     charge: sp.Expr
     rates: tuple[sp.Expr, ...]
     drop: sp.Expr
+    drain: sp.Expr | None
+    by_current: tuple[sp.Expr, ...]
 
 
-def _side_by_side(system: System, units: Sequence[Mapping[str, float]]) -> System:
+def _with_means(system: System, means: Mapping[sp.Symbol, sp.Expr]) -> System:
+    """Return the system with the means over its units put in."""
+    current, charge, drop = (e.xreplace(means) for e in (system.current, system.charge, system.drop))
+    drain = None if system.drain is None else system.drain.xreplace(means)
+    rates = tuple(rate.xreplace(means) for rate in system.rates)
+    return replace(system, current=current, charge=charge, drop=drop, drain=drain, rates=rates)
+
+
+def _alone(system: System, about: Units) -> System:
+    """Return the system of a single unit: its own states are the means."""
+    return _with_means(system, {symbol(name): expression for name, expression in about.means.items()})
+
+
+def _side_by_side(system: System, about: Units, units: Sequence[Mapping[str, float]]) -> System:
     """Return the system of many units: states and parameters of their own, current and charge their mean."""
+    own_states = [state for state in system.states if state.name not in about.shared]
+    own_rates, shared_rates = system.rates[: len(own_states)], system.rates[len(own_states) :]
     states: list[State] = []
     rates: list[sp.Expr] = []
     values = {name: value for name, value in system.values.items() if name not in units[0]}
     current, charge = sp.Integer(0), sp.Integer(0)
+    means = {symbol(name): sp.Integer(0) for name in about.means}
     for k, own in enumerate(units):
         renamed = {symbol(name): symbol(f"{name}_{k}") for name in own}
-        renamed |= {state.symbol: sp.Symbol(f"{state.name}_{k}", real=True) for state in system.states}
+        renamed |= {state.symbol: sp.Symbol(f"{state.name}_{k}", real=True) for state in own_states}
         values |= {f"{name}_{k}": float(value) for name, value in own.items()}
         states += [
             State(f"{s.name}_{k}", s.about, s.unit, s.scale, *(e.subs(renamed) for e in (s.low, s.high, s.initial)))
-            for s in system.states
+            for s in own_states
         ]
-        rates += [rate.subs(renamed) for rate in system.rates]
+        rates += [rate.subs(renamed) for rate in own_rates]
         current += system.current.subs(renamed) / len(units)
         charge += system.charge.subs(renamed) / len(units)
+        for name, expression in about.means.items():
+            means[symbol(name)] += expression.subs(renamed) / len(units)
+    states += system.states[len(own_states) :]
     start = tuple(_number(state.initial, values) for state in states)
-    return System(
-        system.name, system.title, system.references, values, tuple(states), start, current, charge, tuple(rates),
-        system.drop, system.series,
+    together = replace(
+        system, values=values, states=tuple(states), start=start, current=current, charge=charge,
+        rates=(*rates, *shared_rates),
     )  # fmt: skip
+    return _with_means(together, means)
 
 
 def _started(system: System, start: Mapping[str, float]) -> System:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import truncnorm
 
-from nvmphys.devices.model import Array, DeviceModel, Start, System, symbol
+from nvmphys.devices.model import Array, DeviceModel, Start, System, names_of, symbol
 from nvmphys.errors import BadInput, unknown_name
+from nvmphys.parameters import checked_values
 
 if TYPE_CHECKING:
     from nvmphys.codegen.kernel import Kernel
@@ -29,7 +30,7 @@ class Devices:
     Attributes
     ----------
     values : dict of ndarray (device,)
-        Parameters by name.
+        Parameters by name, those of the noise too.
     units : dict of ndarray (device, unit)
         Parameters that each unit has a value of its own for; empty where the model has no units.
     """
@@ -61,9 +62,18 @@ class Devices:
         """Return the compiled functions of the model and the parameters (row, parameter) they take."""
         from nvmphys.codegen.kernel import kernel  # takes a second to import
 
+        made = kernel(model, self._has_thermal_node(model), self.n_units if model.coupled else 1)
         rows = self.rows(part)
-        made = kernel(model, self._has_thermal_node(model))
-        return made, np.ascontiguousarray(np.stack([rows[p.name] for p in model.parameters], axis=1))
+        if model.coupled:
+            rows = {name: value[part] for name, value in self.values.items()}
+            rows |= {f"{name}_{k}": value[part, k] for name, value in self.units.items() for k in range(self.n_units)}
+        return made, np.ascontiguousarray(np.stack([rows[name] for name in made.names], axis=1))
+
+    def closed_rows(self, model: DeviceModel, part: slice) -> dict[str, Array]:
+        """Return the parameters of some devices, as a closed form of the model takes them."""
+        if not model.coupled:
+            return self.rows(part)
+        return {name: value[part] for name, value in (self.values | self.units).items()}
 
     def _has_thermal_node(self, model: DeviceModel) -> bool:
         if model.thermal is None:
@@ -106,6 +116,29 @@ class Devices:
         return out
 
 
+def as_rows(model: DeviceModel, states: Array) -> Array:
+    """Return states (…, device, unit, state) as rows (…, row, number) that are solved one by one.
+
+    A row is a unit; where units are coupled it is a device, its shared states last.
+    """
+    *lead, devices, units, n = states.shape
+    if not model.coupled:
+        return states.reshape(*lead, devices * units, n)
+    own = states[..., : model.n_own].reshape(*lead, devices, units * model.n_own)
+    return np.concatenate([own, states[..., 0, model.n_own :]], axis=-1)
+
+
+def as_units(model: DeviceModel, rows: Array, n_units: int) -> Array:
+    """Return rows (…, row, number) as states (…, device, unit, state): the inverse of `as_rows`."""
+    *lead, count, numbers = rows.shape
+    if not model.coupled:
+        return rows.reshape(*lead, count // n_units, n_units, numbers)
+    split = n_units * model.n_own
+    own = rows[..., :split].reshape(*lead, count, n_units, model.n_own)
+    shared = np.broadcast_to(rows[..., np.newaxis, split:], (*lead, count, n_units, numbers - split))
+    return np.concatenate([own, shared], axis=-1)
+
+
 @functools.lru_cache(maxsize=16)
 def _at_rest(model: DeviceModel, n_states: int) -> Callable[..., Sequence[float | Array]]:
     """Return a function of the parameters that gives the states at rest; that of a thermal node is 0."""
@@ -124,7 +157,9 @@ def alike(model: DeviceModel, values: Mapping[str, float] | None = None, count: 
     BadInput
         Unknown parameter, or a value out of bounds.
     """
-    found = model.values(values)
+    given, of_noise = dict(values or {}), names_of(model.noise_parameters)
+    noise = checked_values(model.name, model.noise_parameters, {n: given.pop(n) for n in of_noise if n in given})
+    found = model.values(given) | noise
     own = model.units.parameters if model.units else ()
     return Devices(
         {name: np.full(count, value) for name, value in found.items() if name not in own},
@@ -184,6 +219,31 @@ def drawn(
     uniform = {name: rng.random(shape) for name in model.units.parameters}
     units = model.units.quantiles({name: value[:, np.newaxis] for name, value in out.items()}, uniform)
     return Devices(out, {name: _within(model, name, units[name]) for name in model.units.parameters})
+
+
+def redrawn(model: DeviceModel, devices: Devices, shares: Mapping[str, float], rng: np.random.Generator) -> Devices:
+    """Return devices with parameters drawn anew around their own values, as from one pulse to the next.
+
+    Parameters
+    ----------
+    model : DeviceModel
+    devices : Devices
+    shares : mapping
+        σ by parameter, as share of its value; its distribution is that of `drawn`.
+    rng : Generator
+
+    Raises
+    ------
+    BadInput
+        Unknown parameter, or one of the units; a value out of bounds.
+    """
+    out = dict(devices.values)
+    for name, share in sorted(shares.items()):
+        if name not in out or name == model.drawn_per_pulse:
+            raise unknown_name(f"parameter of {model.name} that pulses can differ in", name, set(out))
+        spread = {"sigma": share, "sigma_ref": "of_value"}
+        out[name] = _spread(model, name, out[name], spread, rng.random(devices.count))
+    return Devices(out, devices.units)
 
 
 def _spread(model: DeviceModel, name: str, centre: Array, spread: Mapping[str, Any], uniform: Array) -> Array:

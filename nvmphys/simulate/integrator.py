@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 DONE, TOO_MANY_STEPS, NOT_FINITE = 0, 1, 2
 LEAST_SLOPE = 1e-30
 """Conductance below which a device counts as open [S]."""
+_LOOSER, _LEAST_J = 100.0, 1e-24
+"""How much looser than a state's the tolerance of the energy is, and what energy counts as none [J]."""
 _MOST_STEPS = 200_000
 """Steps of one segment, beyond which something is wrong."""
 
@@ -251,13 +253,16 @@ def _integrate(  # type: ignore[no-untyped-def]
                 new = trial[i] + stage[5, i]
                 good = good and np.isfinite(new)
                 worst = max(worst, abs(stage[5, i]) / (atol + rtol * max(abs(z[i]), abs(new))))
+            for q in range(5):
+                done += _A[5, q] * work[q]
+            done += work[5]
+            # the energy alone shows where a source began to limit within a step
+            worst = max(worst, abs(work[5]) / (_LOOSER * rtol * max(abs(z[size]), abs(z[size] + done)) + _LEAST_J))
             if good and worst <= 1.0:
                 t += h
                 for i in range(size):
                     z[i] = trial[i] + stage[5, i]
-                for q in range(5):
-                    done += _A[5, q] * work[q]
-                z[size] += done + work[5]
+                z[size] += done
                 step = h * min(5.0, 0.9 * max(worst, 1e-8) ** -0.25)
             elif h <= 1e-15 * span:
                 return NOT_FINITE, k

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import sympy as sp
 
-from nvmphys.devices.model import Array, DeviceModel, Start
+from nvmphys.devices.model import AMBIENT, DRAIN, VOLTAGE, Array, DeviceModel, Start, symbol
 from nvmphys.errors import BadInput, CheckFailed
 from nvmphys.records import as_rng
-from nvmphys.simulate.devices import Devices, alike
+from nvmphys.simulate.devices import Devices, alike, as_rows, as_units
 from nvmphys.simulate.waveform import Waveform
 
 if TYPE_CHECKING:
@@ -131,15 +133,18 @@ def transient(
     parts = [slice(low, min(low + per_chunk, devices.count)) for low in range(0, devices.count, per_chunk)]
 
     def solve(part: slice) -> Found:
-        rows = begin[part].reshape(-1, n_states)
+        rows = as_rows(model, begin[part])
         if exact:
             return _closed(setting, devices, part, rows)
-        return _integrated(setting, devices, part, rows, np.repeat(drawn[part], n_units, axis=0))
+        return _integrated(
+            setting, devices, part, rows, np.repeat(drawn[part], rows.shape[0] // (part.stop - part.start), axis=0)
+        )
 
     with ThreadPoolExecutor(workers) as pool:
         for part, found in zip(parts, pool.map(solve, parts), strict=True):
-            shape = (observed, part.stop - part.start, n_units)
-            states[:, part] = found[0].reshape(*shape, n_states)[slice(None) if keep_states else slice(-1, None)]
+            kept = found[0] if keep_states else found[0][-1:]
+            states[:, part] = as_units(model, kept, n_units)
+            shape = (observed, part.stop - part.start, -1)
             conduction[:, part], charge[:, part], energy[:, part] = (
                 each.reshape(shape).mean(axis=-1) for each in found[1:]
             )
@@ -163,9 +168,43 @@ def read(
 ) -> tuple[Array, Array]:
     """Return current [A] and charge [C] of each device at a voltage, its states (device, unit, state) as they are."""
     compiled = devices.compiled(model, slice(None))
-    found = _read_rows(*compiled, states.reshape(-1, states.shape[-1]), voltage_V, temperature_K)
+    found = _read_rows(*compiled, as_rows(model, states), voltage_V, temperature_K)
     _, current, charge = (each.reshape(devices.count, -1).mean(axis=-1) for each in found)
     return current, charge
+
+
+def drain_current(
+    model: DeviceModel, devices: Devices, states: Array, gate_V: float, drain_V: float, temperature_K: float
+) -> Array:
+    """Return the drain current [A] of each transistor (device,), its states (device, unit, state) as they are.
+
+    Raises
+    ------
+    BadInput
+        The model is no transistor.
+    """
+    if model.drain is None:
+        raise BadInput(f"{model.name} has no drain: this is for transistors")
+    made, parameters = devices.compiled(model, slice(None))
+    rows = as_rows(model, states)
+    inner, _, _ = _read_rows(made, parameters, rows, gate_V, temperature_K)
+    given = (inner, drain_V, temperature_K, *rows.T, *parameters.T)
+    found = np.broadcast_to(_drain(model, devices.n_units if model.coupled else 1, made.names)(*given), inner.shape)
+    return np.array(found.reshape(devices.count, -1).mean(axis=-1))
+
+
+@functools.lru_cache(maxsize=16)
+def _drain(model: DeviceModel, n_units: int, names: tuple[str, ...]) -> Callable[..., Array]:
+    """Return the drain current as a function of inner voltage, drain voltage, temperature, states and parameters."""
+    units = None
+    if model.units is not None and model.coupled:
+        units = [{name: model.parameter(name).value for name in model.units.parameters}] * n_units
+    system = model.system(model.values(), units)
+    states = [state.symbol for state in system.states]
+    made: Callable[..., Array] = sp.lambdify(
+        [VOLTAGE, DRAIN, AMBIENT, *states, *map(symbol, names)], system.drain, "numpy", cse=True
+    )
+    return made
 
 
 @dataclass(frozen=True)
@@ -195,7 +234,7 @@ Found = tuple[Array, Array, Array, Array]
 def _closed(setting: _Setting, devices: Devices, part: slice, start: Array) -> Found:
     model, waveform = setting.model, setting.waveform
     assert model.closed_form is not None
-    states = model.closed_form(devices.rows(part), start, waveform.segments)[waveform.observed]
+    states = model.closed_form(devices.closed_rows(model, part), start, waveform.segments)[waveform.observed]
     current, charge = np.empty(states.shape[:2]), np.empty(states.shape[:2])
     compiled = devices.compiled(model, part)
     for k, (volts, kelvins) in enumerate(zip(waveform.voltage_V, waveform.temperature_K, strict=True)):
@@ -222,7 +261,7 @@ def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, 
 
     model, pieces = setting.model, setting.waveform.segments
     kernel, parameters = devices.compiled(model, part)
-    names = [parameter.name for parameter in model.parameters]
+    names = kernel.names
     drawn_at = -1 if model.drawn_per_pulse is None else names.index(model.drawn_per_pulse)
     observed = setting.waveform.observed
     keep = np.where(observed, np.cumsum(observed) - 1, -1)
@@ -237,10 +276,11 @@ def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, 
     bad = np.flatnonzero(status[:, 0])
     if bad.size:
         row = int(bad[0])
+        device = part.start + row * (part.stop - part.start) // start.shape[0]
         code, at = (int(number) for number in status[row])
         values = ", ".join(f"{name} = {value:g}" for name, value in zip(names, parameters[row], strict=True))
         raise CheckFailed(
-            f"{model.name}: device {part.start + row // devices.n_units} could not be integrated in piece {at} of "
+            f"{model.name}: device {device} could not be integrated in piece {at} of "
             f"the waveform ({pieces.start_V[at]:g} … {pieces.end_V[at]:g} V, {pieces.duration_s[at]:g} s): "
             f"{_REASONS[code]}; {bad.size} such rows; {values}"
         )

@@ -31,7 +31,7 @@ from nvmphys.devices.model import VOLTAGE, DeviceModel
 from nvmphys.errors import BadInput
 from nvmphys.records import EXPERIMENTS
 from nvmphys.simulate import transient
-from nvmphys.simulate.devices import Devices, alike, drawn
+from nvmphys.simulate.devices import Devices, alike, as_rows, drawn
 from nvmphys.simulate.waveform import Piece, joined, through
 
 AMBIENT_K = 300.15
@@ -90,7 +90,8 @@ class Case:
 
     def flat(self, found) -> np.ndarray:
         """Return states (time, state) of the first device in the order of the system's."""
-        return found.states[:, 0].reshape(found.states.shape[0], -1)
+        first = as_rows(self.model, found.states[:, :1])
+        return first.reshape(first.shape[0], -1)
 
 
 def setting(model: DeviceModel, key: str, default: float) -> float:
@@ -195,8 +196,9 @@ class Reference:
             return np.broadcast_to(
                 self.module.current(self.inner(voltage, states), *states.T, T_amb=AMBIENT_K), np.shape(voltage)
             )
-        begin = self.module.charge(float(self.volts[0]), *self.module.START, T_amb=AMBIENT_K)
-        return self.module.charge(voltage, *states.T, T_amb=AMBIENT_K) - begin
+        begin = self.inner(self.volts[:1], np.array([self.module.START]))
+        at_start = self.module.charge(begin, *np.array(self.module.START), T_amb=AMBIENT_K)
+        return self.module.charge(self.inner(voltage, states), *states.T, T_amb=AMBIENT_K) - at_start
 
 
 @pytest.fixture(scope="module")
@@ -297,10 +299,16 @@ def circuit(case: Case, waveform: str, steps: int, osdi: Path | None = None):
     times, volts = WAVEFORMS[waveform](case.model)
     pwl = " ".join(f"{float(t)!r} {float(v)!r}" for t, v in zip(times, volts, strict=True))
     step = float(times[-1]) / steps
+    drain = "" if case.model.drain is None else "0 "
     if osdi is None:
-        head, cell, probe, start = case.generated("ngspice"), "X1 a 0 device_1\n", "x1.x_", "uic"
+        head, cell, probe, start = case.generated("ngspice"), f"X1 a 0 {drain}device_1\n", "x1.x_", "uic"
     else:
-        head, cell, probe, start = f".control\npre_osdi {osdi}\n.endc\n", "N1 a 0 c\n.model c device_1\n", "n1#x_", ""
+        head, cell, probe, start = (
+            f".control\npre_osdi {osdi}\n.endc\n",
+            f"N1 a 0 {drain}c\n.model c device_1\n",
+            "n1#x_",
+            "",
+        )
     probes = [f"v({probe}{state.name.lower()})" for state in case.system.states]
     deck = (
         f"* contract\n{head}V1 a 0 PWL({pwl})\n{cell}{OPTIONS}"
