@@ -8,10 +8,13 @@ from nvmphys.cards import list_cards, load_card, save_card
 from nvmphys.codegen import generate
 from nvmphys.crossbar import Crossbar, Solution, Validation, matvec_error, validate
 from nvmphys.devices import device
-from nvmphys.fit import FitResult, fit
+from nvmphys.fit import DynamicsFit, FitResult, fit
 from nvmphys.measurement import list_sources, load_source, load_table, read
+from nvmphys.measurement.programming import programming_summary
 from nvmphys.measurement.pund import switched_polarization
+from nvmphys.measurement.transfer import memory_windows, threshold_voltages
 from nvmphys.population import draw_cells, law_of
+from nvmphys.population.programming import Scheme, load_scheme, program
 from nvmphys.population.pulse_response import accumulative_set, nonlinearity_parameter, pulse_curve
 from nvmphys.population.read_noise import read_cells
 from nvmphys.profile import VariationProfile, build_profile, load_profile, save_profile
@@ -22,9 +25,11 @@ from nvmphys.technologies import load_technologies
 __all__ = [
     "Basis",
     "Crossbar",
+    "DynamicsFit",
     "FitResult",
     "Measurement",
     "ModelCard",
+    "Scheme",
     "Solution",
     "Source",
     "Validation",
@@ -40,11 +45,15 @@ __all__ = [
     "list_sources",
     "load_card",
     "load_profile",
+    "load_scheme",
     "load_source",
     "load_table",
     "load_technologies",
     "matvec_error",
+    "memory_windows",
     "nonlinearity_parameter",
+    "program",
+    "programming_summary",
     "pulse_curve",
     "read",
     "read_cells",
@@ -52,5 +61,6 @@ __all__ = [
     "save_profile",
     "simulate",
     "switched_polarization",
+    "threshold_voltages",
     "validate",
 ]

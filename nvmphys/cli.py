@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -151,19 +152,34 @@ def fit(
     g_max: Annotated[float | None, typer.Option(help="Top of the programming range [S].")] = None,
     knots: Annotated[int | None, typer.Option(help="Level knots of the fitted surface.")] = None,
     bootstrap: Annotated[int | None, typer.Option(help="Refits on resampled devices, for the intervals.")] = None,
+    free: Annotated[
+        str | None, typer.Option(help="Parameters of a device model to fit, comma-separated; else those the data tell.")
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A parameter of a device model to hold or to start from, as Ea=0.7."),
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Fit a model and write its card: nvmphys fit data.csv --model relaxation -o card.toml."""
-    given = {"n_levels": levels, "g_max_S": g_max, "knots": knots, "bootstrap": bootstrap}
+    given = {
+        "n_levels": levels, "g_max_S": g_max, "knots": knots, "bootstrap": bootstrap,
+        "free": None if free is None else [name.strip() for name in free.split(",")],
+        "values": _assigned(values, "--set") or None,
+    }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
     with _progress() as progress:
         measurements = _measurements(data, columns)
         result = nv.fit(measurements, model, holdout=holdout, seed=seed, progress=progress, **options)
-    card = result.card(out.stem, technology)
+    card = result.card(out.stem, technology) if isinstance(result, nv.FitResult) else result.card(out.stem)
     nv.save_card(card, out)
     if as_json:
         print(json.dumps({"card": str(out), "calibration": dict(card.calibration)}, default=str))
+        return
+    if not isinstance(result, nv.FitResult):
+        _say_dynamics(result)
+        print(out)
         return
     if result.left_out is not None:
         figures = "  ".join(f"{p:.0%}: {result.left_out.coverage(p):.1%}" for p in (0.5, 0.9, 0.99))
@@ -178,6 +194,23 @@ def fit(
     for sentence in result.unknown:
         _say(f"not known: {sentence}")
     print(out)
+
+
+def _say_dynamics(result: nv.DynamicsFit) -> None:
+    """Lay out what the fit of a device model found, on stderr."""
+    found = result.identified
+    table = Table("parameter", "value", "90 % interval", "unit", "identified")
+    for name in found.names:
+        low, high = found.intervals[name]
+        said = "no" if name in found.unknown else ("by the prior" if name in found.prior_decides else "yes")
+        unit = result.model.parameter(name).unit
+        table.add_row(name, f"{found.values[name]:.4g}", f"{low:.4g} … {high:.4g}", "" if unit == "1" else unit, said)
+    _err.print(table)
+    for what, judged in result.left_out.items():
+        _say(f"left out, {what}:")
+        _err.print(_as_table(judged.to_dict("records")))
+    for sentence in result.said:
+        _say(sentence)
 
 
 def _array_of(
@@ -283,15 +316,58 @@ def profile_build(
     temperatures: Annotated[
         str | None, typer.Option(help="Temperatures [K], comma-separated, of a card that has a law of them.")
     ] = None,
+    scheme: Annotated[
+        Path | None, typer.Option(help="How the devices of a dynamics card are programmed, a TOML file.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Build a profile: nvmphys profile build rram_1t1r_relaxation -o P.h5 --times 1,3600,86400."""
+    """Build a profile: nvmphys profile build rram_1t1r_relaxation -o P.h5 --times 1,3600,86400.
+
+    A dynamics card is programmed first: nvmphys profile build rram_gap --scheme SCHEME.toml -o P.h5.
+    """
     loaded = nv.load_card(card)
     axis, heat = _numbers(targets, "--targets"), _numbers(temperatures, "--temperatures")
+    if loaded.kind == "dynamics" or scheme is not None:
+        loaded = _programmed(loaded, scheme, axis, _numbers(times, "--times") or [], seed)
     when = _numbers(times, "--times") or [nv.law_of(loaded).time_range_s[1]]
     profile = nv.build_profile(loaded, axis, when, heat, rng=seed, extrapolate=extrapolate)
     nv.save_profile(profile, out)
     print(out)
+
+
+def _programmed(
+    card: nv.ModelCard, scheme: Path | None, targets: list[float] | None, times: list[float], seed: int
+) -> nv.ModelCard:
+    """Program the devices of a dynamics card, and say how that went."""
+    if card.kind != "dynamics":
+        raise BadInput(f"card {card.name} is a {card.kind} card, its cells are programmed: leave --scheme out")
+    if scheme is None:
+        raise BadInput(
+            f"card {card.name} is a dynamics card: give --scheme SCHEME.toml, how its devices are programmed (an empty "
+            "file takes what suits the model; nvmphys list experiments names the settings of write_verify)"
+        )
+    with _progress() as progress:
+        made = nv.program(card, targets, scheme=nv.load_scheme(scheme), times_s=times, rng=seed, progress=progress)
+    _say_programming(pd.DataFrame(made.provenance["programming"]))
+    return made
+
+
+def _say_programming(summary: pd.DataFrame) -> None:
+    """Lay out what a scheme made of each target, on stderr."""
+    energies = "energy_mean_J" in summary
+    title = "programmed; in brackets σ (absolute), 99 % of the cells"
+    table = Table(title=title, collapse_padding=True, pad_edge=False)
+    for name in ("target", "µS", "accepted", "above", "below", "pulses", *(["energy [pJ]"] if energies else [])):
+        table.add_column(escape(name), justify="right", no_wrap=True)
+    for row in summary.to_dict("records"):
+        picojoules = [row[name] * 1e12 for name in ("energy_mean_J", "energy_99_J")] if energies else []
+        table.add_row(
+            f"{row['target_S'] * 1e6:.4g}", f"{row['mean_S'] * 1e6:.4g} ({row['sigma_S'] * 1e6:.3g})",
+            *(f"{row[share]:.1%}" for share in ("accepted", "ended_above", "ended_below")),
+            f"{row['pulses_mean']:.1f} ({row['pulses_99']:.0f})",
+            *(["{} ({})".format(*(f"{x:.3g}" if x < 100 else f"{x:.0f}" for x in picojoules))] if energies else []),
+        )  # fmt: skip
+    _err.print(table)
 
 
 @profile_app.command("show")
@@ -486,6 +562,7 @@ def simulate_command(
     units: Annotated[int | None, typer.Option(help="Units such as domains of each, where the model has them.")] = None,
     plot: Annotated[Path | None, typer.Option(help="A picture (PNG) of what came out.")] = None,
     seed: Seed = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Make an experiment on simulated devices: nvmphys simulate rram_gap --experiment sweep -o iv.csv --plot iv.png."""
     differ = {name: {"sigma": share, "sigma_ref": "of_value"} for name, share in _assigned(spread, "--spread").items()}
@@ -501,17 +578,29 @@ def simulate_command(
         made.table.to_csv(file, index=False, lineterminator="\n")
     for sentence in made.understood[2:]:
         _say(sentence)
-    print(out)
+    summary = nv.programming_summary(made) if experiment == "write_verify" else None
     if plot is not None:
         save_experiment(made, plot)
+    if as_json:
+        figures = {} if summary is None else {"programming": summary.to_dict("records")}
+        print(json.dumps({"file": str(out), "understood": list(made.understood)} | figures))
+        return
+    if summary is not None:
+        _say_programming(summary)
+    print(out)
+    if plot is not None:
         print(plot)
 
 
 def _settings(items: Sequence[str] | None) -> dict[str, Any]:
-    """Read the name=value, or name=value,value, of `--with`; none takes a setting away."""
+    """Read the name=value, or name=value,value, of `--with`; none takes a setting away, a name.key gives a table."""
     given: dict[str, Any] = {}
     for item in items or ():
         name, _, text = (part.strip() for part in item.partition("="))
+        if "." in name:
+            name, _, key = name.partition(".")
+            given[name] = given.get(name, {}) | _assigned([f"{key}={text}"], f"--with {name}")
+            continue
         if not name or not text or name in given:
             raise BadInput(f"--with must read name=value, each name once (got {item!r})")
         if text == "none":

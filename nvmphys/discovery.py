@@ -13,7 +13,7 @@ def modules_with(package: str, attribute: str) -> dict[str, ModuleType]:
     Examples
     --------
     >>> sorted(modules_with("nvmphys.population", "NAME"))
-    ['bake', 'level_shape', 'power_law_drift', 'relaxation', 'spread']
+    ['bake', 'level_shape', 'power_law_drift', 'programmed', 'relaxation', 'spread']
     """
     folder = importlib.import_module(package)
     found = {}

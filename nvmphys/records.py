@@ -56,16 +56,20 @@ TIDY_UNITS: Mapping[str, str] = {
     "experiment": "",
     "level": "",
     "target_S": "S",
+    "window_S": "S",
     "time_s": "s",
     "temperature_K": "K",
     "voltage_V": "V",
     "gate_voltage_V": "V",
     "current_A": "A",
     "conductance_S": "S",
+    "verified_S": "S",
     "resistance_ohm": "ohm",
     "pulse_voltage_V": "V",
     "pulse_width_s": "s",
+    "trailing_s": "s",
     "polarization_C_per_m2": "C/m^2",
+    "energy_J": "J",
 }
 """Columns of a tidy measurement and their SI units; unused columns are absent."""
 

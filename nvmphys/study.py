@@ -233,6 +233,11 @@ def _card(
     tell(f"fitting {study.model.name}")
     options = dict(study.model.options) | ({"progress": progress} if progress else {})
     result = fit(measurements, study.model.name, holdout=study.model.holdout, seed=rng, **options)
+    if not isinstance(result, FitResult):
+        raise BadInput(
+            f"[model] name must be a model of conductance (got the device model {study.model.name!r}): nvmphys fit "
+            "gives its card, and nvmphys profile build --scheme a profile of programmed cells"
+        )
     card = result.card(study.model.card, study.model.technology)
     return replace(card, provenance={**card.provenance, "seed": seed}), result
 

@@ -13,7 +13,7 @@ from numba import cfunc, njit, types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from nvmphys.codegen._circuit import LARGEST
-from nvmphys.devices.model import AMBIENT, VOLTAGE, DeviceModel, System, symbol
+from nvmphys.devices.model import AMBIENT, CURRENT, VOLTAGE, DeviceModel, System, symbol
 
 
 @njit(cache=True, error_model="numpy")
@@ -67,6 +67,45 @@ class Kernel:
 @functools.lru_cache(maxsize=16)
 def kernel(model: DeviceModel, thermal_node: bool, n_units: int = 1) -> Kernel:
     """Compile a model, with its temperature a state or not; where its units are coupled, all of them together."""
+    return _kernel(_system(model, thermal_node, n_units))
+
+
+def _kernel(system: System) -> Kernel:
+    arguments = _Arguments.of(system)
+    states = [state.symbol for state in system.states]
+    outputs = [*system.rates, system.current, system.port]
+    slopes = _slopes(system, [*states, VOLTAGE, AMBIENT])
+    return Kernel(tuple(system.values), arguments.compiled([*outputs, system.charge]), arguments.compiled(slopes))
+
+
+@functools.lru_cache(maxsize=16)
+def kernel_of_means(model: DeviceModel) -> Kernel:
+    """Compile what the terminals of coupled units tell, of their means and what they share; its rates are 0."""
+    return _kernel(model.of_means())
+
+
+@functools.lru_cache(maxsize=16)
+def parameter_slopes(
+    model: DeviceModel, thermal_node: bool, names: tuple[str, ...], n_units: int = 1
+) -> Callable[..., None]:
+    """Compile the derivatives of rates, current and voltage at the terminals by some parameters, row by row."""
+    system = _system(model, thermal_node, n_units)
+    return _Arguments.of(system).compiled(_slopes(system, [symbol(name) for name in names]))
+
+
+def _slopes(system: System, by: list[sp.Symbol]) -> list[sp.Expr]:
+    """Return derivatives of rates, current and voltage at the terminals, row by row, by the chain rule.
+
+    To differentiate with the current put in, or to simplify after that, takes a minute where it is a long expression.
+    """
+    through = [system.current.diff(x) for x in by]
+    parts = [*(system.by_current or system.rates), CURRENT, system.port_by_current]
+    total = [part.diff(x) + part.diff(CURRENT) * slope for part in parts for x, slope in zip(by, through, strict=True)]
+    with sp.evaluate(False):
+        return [slope.xreplace({CURRENT: system.current}) for slope in total]
+
+
+def _system(model: DeviceModel, thermal_node: bool, n_units: int) -> System:
     values = model.values()
     if model.thermal is not None:
         capacitance = model.thermal.capacitance
@@ -74,22 +113,30 @@ def kernel(model: DeviceModel, thermal_node: bool, n_units: int = 1) -> Kernel:
     units = None
     if model.units is not None and model.coupled:
         units = [{name: values[name] for name in model.units.parameters}] * n_units
-    system = model.system(values, units)
-    return _compiled(system, list(system.values))
+    return model.system(values, units)
 
 
-def _compiled(system: System, names: list[str]) -> Kernel:
-    states = [state.symbol for state in system.states]
-    arguments = [VOLTAGE, *states, AMBIENT, *map(symbol, names)]
-    outputs = [*system.rates, system.current, system.port]
-    slopes = [output.diff(x) for output in outputs for x in (*states, VOLTAGE, AMBIENT)]
-    n_states, n_parameters = len(states), len(names)
+@dataclass(frozen=True)
+class _Arguments:
+    """What expressions of a system are functions of."""
 
-    def compiled(expressions: list[sp.Expr]) -> Callable[..., None]:
+    symbols: tuple[sp.Symbol, ...]
+    n_states: int
+    n_parameters: int
+
+    @classmethod
+    def of(cls, system: System) -> _Arguments:
+        states = [state.symbol for state in system.states]
+        parameters = [symbol(name) for name in system.values]
+        return cls((VOLTAGE, *states, AMBIENT, *parameters), len(states), len(parameters))
+
+    def compiled(self, expressions: list[sp.Expr]) -> Callable[..., None]:
+        """Return a compiled function that writes the values of expressions."""
         some = [(k, sp.sympify(e)) for k, e in enumerate(expressions) if e != 0]
         numbers = tuple(sp.Float(e) if e.is_number else e for _, e in some)  # of one type
-        function = njit(sp.lambdify(arguments, numbers, [_NUMBA, "math"], cse=True), error_model="numpy")
-        places, count = np.array([k for k, _ in some]), len(some)
+        function = njit(sp.lambdify(self.symbols, numbers, [_NUMBA, "math"], cse=True), error_model="numpy")
+        places, count = np.array([k for k, _ in some], dtype=np.int64), len(some)
+        n_states, n_parameters = self.n_states, self.n_parameters
 
         @cfunc(FUNCTION, error_model="numpy")
         def write(v, x, ambient, p, out):  # type: ignore[no-untyped-def]
@@ -100,5 +147,3 @@ def _compiled(system: System, names: list[str]) -> Kernel:
                 out[places[k]] = found[k]
 
         return write
-
-    return Kernel(tuple(names), compiled([*outputs, system.charge]), compiled(slopes))

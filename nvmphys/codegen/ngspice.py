@@ -28,8 +28,9 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     circuit = _Circuit(system)
     circuit.node(NEAR, f"min(max(v(i,n),-{far!r}),{far!r})", at_start=circuit.rest)
     put_in = {VOLTAGE: NEAR}
-    rates = system.by_current or system.rates
-    wanted = [e.xreplace(put_in) for e in (system.current, system.current.diff(VOLTAGE), *rates)]
+    rates = [_by_drop(rate, system) for rate in system.by_current or system.rates]
+    tangent = sp.Integer(0) if system.by_current else system.current.diff(VOLTAGE)
+    wanted = [e.xreplace(put_in) for e in (system.current, tangent, *rates)]
     wanted += [(system.drain or sp.Integer(0)).xreplace(put_in), system.charge, system.drop.xreplace(put_in)]
     current, tangent, *rates, drain, charge, drop = circuit.constants_apart(wanted)
     nodes = "p n" if system.drain is None else "p n d"
@@ -37,11 +38,16 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     if drop == 0:
         lines.append(f"Rs p i {series}")
     else:
-        lines += [f"Rs p j {series}", "Vj j k 0", f"Bdrop k i V={circuit.text(drop)}", f".ic v(i)={{{circuit.rest}}}"]
+        # behind a resistor, the currents of a small charge would drown in the rounding of its nodes' voltages
+        lines += ["Vj p k 0"] if system.charge != 0 else [f"Rs p j {series}", "Vj j k 0"]
+        lines += [f"Bdrop k i V={circuit.text(drop)}", f".ic v(i)={{{circuit.rest}}}"]
     if system.drain is not None:
         lines.append(f"Bd d n I={circuit.text(drain)}")
     if system.current != 0:
-        lines.append(f"Bi i n I={circuit.text(current)}+(v(i,n)-v(near))*({circuit.text(tangent)})")
+        beyond = f"+(v(i,n)-v(near))*({circuit.text(tangent)})"
+        if system.by_current:  # the chord in place of the tangent, which would be ten times as long as the current
+            beyond = f"*(1+abs(v(i,n)-v(near))*{1 / far!r})"
+        lines.append(f"Bi i n I=({circuit.text(current)}){beyond}")
     if (system.series is not None or drop != 0) and system.charge == 0:
         lines.append(f"Cself i n {SELF_F!r}")
     if system.charge != 0:
@@ -63,6 +69,15 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
 
 NEAR = sp.Symbol("near", real=True)
 """The voltage behind the series resistance, kept near the range of the model."""
+ACROSS = sp.Symbol("across", real=True)
+"""The voltage of what drops in series, which the circuit knows."""
+
+
+def _by_drop(expression: sp.Expr, system: System) -> sp.Expr:
+    """Return an expression with the sum that the drop is a multiple of read off the circuit, not written out again."""
+    moving = (VOLTAGE, CURRENT, *(state.symbol for state in system.states))
+    constant, varying = system.drop.as_independent(*moving, as_Add=False)
+    return expression.xreplace({varying: ACROSS / constant}) if varying.is_Add else expression
 
 
 class _Circuit:
@@ -75,7 +90,7 @@ class _Circuit:
         self._at_start = self._constant | {VOLTAGE.name: self.rest, AMBIENT.name: "300.15"}
         self._at_start |= {state.name: f"{state.name}_0" for state in system.states}
         self._moving = {name: f"{{{name}}}" for name in system.values}  # in sources
-        self._moving |= {VOLTAGE.name: "v(i,n)", CURRENT.name: "i(vj)", DRAIN.name: "v(d,n)"}
+        self._moving |= {VOLTAGE.name: "v(i,n)", CURRENT.name: "i(vj)", ACROSS.name: "v(k,i)", DRAIN.name: "v(d,n)"}
         self._moving |= {AMBIENT.name: "(temper+273.15)"}
         self._moving |= {state.name: f"v(x_{state.name})" for state in system.states}
         for state, ends in ranges(system).items():

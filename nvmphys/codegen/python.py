@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.printing.numpy import NumPyPrinter
 
 from nvmphys.codegen._circuit import LARGEST
-from nvmphys.devices.model import AMBIENT, DRAIN, DeviceModel, System, symbol
+from nvmphys.devices.model import AMBIENT, CURRENT, DRAIN, DeviceModel, System, symbol
 
 TARGET = "python"
 SUFFIX = ".py"
@@ -56,14 +56,15 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     lines += [f"{printer.doprint(symbol(key))} = {float(value)!r}" for key, value in system.values.items()]
     lines += [f"START = ({', '.join(repr(float(x)) for x in system.start)},)"]
     lines += [
-        f"\n\ndef _{function}(x):\n    return numpy.{function}(numpy.clip(x, -{LARGEST}, {LARGEST}))"
+        f"\n\ndef _{function}(x):\n    return numpy.{function}(numpy.minimum(numpy.maximum(x, -{LARGEST}), {LARGEST}))"
         for function in ("exp", "sinh", "cosh")
     ]
     drained = f", {DRAIN.name}=0.1"
-    rates = f"({', '.join(printer.doprint(rate) for rate in system.rates)},)"
+    rates = f"({', '.join(printer.doprint(rate) for rate in system.by_current or system.rates)},)"
+    port = system.port_by_current if system.by_current else system.port
     wanted = {
         "current": (printer.doprint(system.current), "Conduction current [A] at V behind what is in series [V]."),
-        "port": (printer.doprint(system.port), "Voltage at the terminals [V] at V behind what is in series [V]."),
+        "port": (printer.doprint(port), "Voltage at the terminals [V] at V behind what is in series [V]."),
         "charge": (printer.doprint(system.charge), "Charge [C] besides the conduction."),
         "rate": (rates, "d(state)/dt [1/s], one of each state."),
     }
@@ -72,8 +73,11 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
             printer.doprint(system.drain),
             f"Drain current [A] at {DRAIN.name} from drain to source [V].",
         )
+    handed = f"{', '.join(arguments.split(', ')[:-1])}, {AMBIENT.name}={AMBIENT.name}"
+    through = f"    {CURRENT.name} = current({handed})\n" if system.by_current else ""
     lines += [
-        f'\n\ndef {function}({arguments}{drained if function == "drain" else ""}):\n    """{what}"""\n    return {body}'
+        f'\n\ndef {function}({arguments}{drained if function == "drain" else ""}):\n    """{what}"""\n'
+        f"{through if function in ('port', 'rate') else ''}    return {body}"
         for function, (body, what) in wanted.items()
     ]
     return "\n".join([*lines, ""])

@@ -33,7 +33,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     shared, wanted = sp.cse(
         [
             system.current,
-            system.current.diff(VOLTAGE),
+            sp.Integer(0) if system.by_current else system.current.diff(VOLTAGE),
             system.charge.subs(VOLTAGE, WHOLE),
             system.drop,
             system.drain or sp.Integer(0),
@@ -43,18 +43,20 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     )
     names[WHOLE.name] = "V(i,n)"
     names |= {short.name: short.name for short, _ in shared}
-    names |= {CURRENT.name: "I(j,i)", DRAIN.name: "V(d,n)"}
+    outer = "i" if system.drop == 0 else "j"
+    if system.drop != 0 and system.charge != 0:  # a resistor's rounding would drown the currents of a small charge
+        outer = "p"
+    names |= {CURRENT.name: f"I({outer},i)", DRAIN.name: "V(d,n)"}
     current, tangent, charge, drop, drain, *rates = (printed(expression, names) for expression in wanted)
     nodes = ", ".join(f"x_{state.name}" for state in system.states)
     outside = "p, n" if system.drain is None else "p, n, d"
-    outer = "i" if system.drop == 0 else "j"
     series = repr(LEAST_OHM) if system.series is None else f"max({system.series}, {LEAST_OHM!r})"
     lines = [
         *(f"// {line}" for line in head),
         '`include "disciplines.vams"',
         f"module {name}({outside});",
         f"  inout {outside};",
-        f"  electrical {outside}, {'i' if system.drop == 0 else 'i, j'}, {nodes};",
+        f"  electrical {outside}, {'i, j' if outer == 'j' else 'i'}, {nodes};",
         *(
             f"  parameter real {key} = {float(value)!r};"
             for key, value in (system.values | system.start_values).items()
@@ -65,14 +67,17 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         f"    near = min(max(V(i,n),-{far!r}),{far!r});",
         *(f"    at_{kept} = {text};" for kept, text in at.items()),
         *(f"    {short} = {printed(expression, names)};" for short, expression in shared),
-        f"    I(p,{outer}) <+ V(p,{outer}) / {series};",
+        *([] if outer == "p" else [f"    I(p,{outer}) <+ V(p,{outer}) / {series};"]),
     ]
     if system.drop != 0:
-        lines.append(f"    V(j,i) <+ {drop};")
+        lines.append(f"    V({outer},i) <+ {drop};")
     if system.drain is not None:
         lines.append(f"    I(d,n) <+ {drain};")
     if system.current != 0:
-        lines.append(f"    I(i,n) <+ {current} + (V(i,n)-near)*({tangent});")
+        beyond = f"+ (V(i,n)-near)*({tangent})"
+        if system.by_current:  # the chord, as in the subcircuit
+            beyond = f"* (1 + abs(V(i,n)-near)*{1 / far!r})"
+        lines.append(f"    I(i,n) <+ ({current}) {beyond};")
     if (system.series is not None or system.drop != 0) and system.charge == 0:
         lines.append(f"    I(i,n) <+ {SELF_F!r} * ddt(V(i,n));")
     if system.charge != 0:

@@ -108,8 +108,8 @@ class Units:
         Parameters that each unit has a value of its own for.
     quantiles : callable
         Values of those parameters, by name, from the values of all others and a uniform number (0 … 1) for each.
-    count : int
-        Units of a device where nobody says how many.
+    count : int or callable
+        Units of a device where nobody says how many, or that number from the values of all parameters.
     means : mapping of sympy.Expr
         Expressions in the states of a unit by the name under which their mean over the units stands in the equations.
     shared : tuple of str
@@ -119,9 +119,13 @@ class Units:
     name: str
     parameters: tuple[str, ...]
     quantiles: Callable[[Mapping[str, Array], Mapping[str, Array]], dict[str, Array]]
-    count: int
+    count: int | Callable[[Mapping[str, float]], int]
     means: Mapping[str, sp.Expr] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
+
+    def count_at(self, values: Mapping[str, float]) -> int:
+        """Return how many units a device of some values has where nobody says."""
+        return self.count(values) if callable(self.count) else self.count
 
     @property
     def coupled(self) -> bool:
@@ -192,8 +196,13 @@ class System:
     @property
     def port(self) -> sp.Expr:
         """Voltage between the terminals [V], in `VOLTAGE`, `AMBIENT`, states and parameters."""
+        return self.port_by_current.xreplace({CURRENT: self.current})
+
+    @property
+    def port_by_current(self) -> sp.Expr:
+        """Voltage between the terminals [V], in `CURRENT` too."""
         resistance = sp.Integer(0) if self.series is None else symbol(self.series)
-        return VOLTAGE + (self.drop + resistance * CURRENT).xreplace({CURRENT: self.current})
+        return VOLTAGE + self.drop + resistance * CURRENT
 
     def rest_V(self, ambient_K: float = 300.15) -> float:
         """Return `VOLTAGE` with nothing at the terminals and the states at their start [V]."""
@@ -202,7 +211,10 @@ class System:
         port = sp.lambdify(VOLTAGE, self.port.subs(put_in), "numpy")
         if port(0.0) == 0:
             return 0.0
-        return float(brentq(port, -_FAR_V, _FAR_V, xtol=1e-15, rtol=1e-15))
+        far = 1.0
+        while port(-far) * port(far) > 0 and far < _FAR_V:
+            far *= 2
+        return float(brentq(port, -far, far, xtol=1e-15, rtol=1e-15))
 
     @property
     def start_values(self) -> dict[str, float]:
@@ -313,6 +325,11 @@ class DeviceModel:
             raise ValueError(f"{self.name}: shared states must be the last, and coupled units cannot heat themselves")
         of_all = [self.current, self.charge, *(e.subs(CURRENT, 0) for e in (*self.state_rate, self.drop))]
         of_all += [] if self.drain is None else [self.drain.subs(DRAIN, 0)]
+        if self.units is not None and self.coupled:
+            own = {*map(symbol, self.units.parameters), *(s.symbol for s in self.states[: self.n_own])}
+            told = [self.current, self.charge, self.drop, self.drain or sp.Integer(0)]
+            if own & set().union(*(expression.free_symbols for expression in told)):
+                raise ValueError(f"{self.name}: what the terminals of coupled units tell must be written in means")
         strange = set().union(*(expression.free_symbols for expression in of_all)) - known
         if strange:
             raise ValueError(f"{self.name}: {', '.join(map(str, strange))} is neither parameter nor state")
@@ -341,6 +358,21 @@ class DeviceModel:
     def n_own(self) -> int:
         """Number of states that each unit has of its own."""
         return len(self.states) - (len(self.units.shared) if self.units else 0)
+
+    def of_means(self) -> System:
+        """Return what the terminals of coupled units tell: its states are the means and what the units share.
+
+        The rates are left out. However many units there are, it is as small.
+        """
+        assert self.units is not None
+        core, nothing = self._heated(False), sp.Integer(0)
+        means = tuple(State(name, "mean over units", "1", 1.0, -sp.oo, sp.oo, nothing) for name in self.units.means)
+        states = (*means, *self.states[self.n_own :])
+        values = {name: value for name, value in self.values().items() if name not in self.units.parameters}
+        return System(
+            self.name, self.title, self.references, values, states, (0.0,) * len(states), core.current, core.charge,
+            (nothing,) * len(states), core.drop, self.series, core.drain,
+        )  # fmt: skip
 
     @property
     def may_heat_at_once(self) -> bool:

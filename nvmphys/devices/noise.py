@@ -102,8 +102,12 @@ _TIMES = (
 _tau, _low, _high, _level, _vc, _ve = (symbol(p.name) for p in _TIMES)
 _barrier = _low + (_high - _low) * DEPTH
 _kT = BOLTZMANN_EV * TEMPERATURE
-_CAPTURE_S = _tau * sp.exp((_barrier + _level * LEVEL / 2) / _kT - sp.Abs(READ_V) / _vc)
-_EMISSION_S = _tau * sp.exp((_barrier - _level * LEVEL / 2) / _kT + sp.Abs(READ_V) / _ve)
+
+
+def _capture_and_emission(bias: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """Return the mean times to capture and to emission [s] at a bias [V]."""
+    capture = _tau * sp.exp((_barrier + _level * LEVEL / 2) / _kT - bias / _vc)
+    return capture, _tau * sp.exp((_barrier - _level * LEVEL / 2) / _kT + bias / _ve)
 
 
 def _falling(value: sp.Symbol, most: sp.Symbol, power: sp.Symbol, reference_S: float) -> sp.Expr:
@@ -130,14 +134,15 @@ def _rram() -> Noise:
         Parameter("rtn_spread", "1", 0.7, (0.0, 3.0), "σ of ln(ΔR/R) among traps"),
     )
     q, power, most, beta, traps, step, step_power, step_most, spread = (symbol(p.name) for p in parameters)
+    capture, emission = _capture_and_emission(sp.Abs(READ_V))
     return Noise(
         parameters=parameters + _TIMES,
         strength=_falling(q, most, power, 100e-6) * TEMPERATURE / ROOM_K,
         exponent=beta,
         traps=traps,
         step=_falling(step, step_most, step_power, 100e-6) * sp.exp(spread * SIZE),
-        capture_s=_CAPTURE_S,
-        emission_s=_EMISSION_S,
+        capture_s=capture,
+        emission_s=emission,
         references=(
             "Ambrogio et al., IEEE Trans. Electron Devices 61, 2920 (2014), doi 10.1109/TED.2014.2330202: RTN by bias",
             "rram_1t1r_read_noise_a: spectra and telegraph levels of three cells",
@@ -158,14 +163,15 @@ def _pcm() -> Noise:
         Parameter("rtn_spread", "1", 0.7, (0.0, 3.0), "σ of ln(ΔR/R) among traps"),
     )
     q, power, most, beta, traps, step, spread = (symbol(p.name) for p in parameters)
+    capture, emission = _capture_and_emission(sp.Abs(READ_V))
     return Noise(
         parameters=parameters + _TIMES,
         strength=sp.Min(q / (READ_G / 25e-6) ** power, most) ** 2 * TEMPERATURE / ROOM_K,
         exponent=beta,
         traps=traps,
         step=step * sp.exp(spread * SIZE),
-        capture_s=_CAPTURE_S,
-        emission_s=_EMISSION_S,
+        capture_s=capture,
+        emission_s=emission,
         references=(
             "Nandakumar et al., ICECS 2019; Joshi et al., Nat. Commun. 11, 2473 (2020), doi 10.1038/s41467-020-16108-9",
             "Random telegraph signal noise in phase change memory devices, IRPS 2010: that there is such noise",
@@ -181,16 +187,18 @@ def _fefet() -> Noise:
         Parameter("rtn_traps", "1", 2.0, (0.0, 100.0), "mean number of single traps a device"),
         Parameter("rtn_vth", "V", 2e-3, (0.0, 1.0), "median shift of the threshold by a trap"),
         Parameter("rtn_spread", "1", 0.8, (0.0, 3.0), "σ of ln(shift) among traps"),
+        Parameter("rtn_v0", "V", 1.0, (-5.0, 5.0), "gate voltage at which traps are half filled, on average"),
     )
-    strength, beta, traps, shift, spread = (symbol(p.name) for p in parameters)
+    strength, beta, traps, shift, spread, half = (symbol(p.name) for p in parameters)
+    capture, emission = _capture_and_emission(READ_V - half)
     return Noise(
         parameters=parameters + _TIMES,
         strength=strength * READ_SLOPE**2 * TEMPERATURE / ROOM_K,
         exponent=beta,
         traps=traps,
         step=sp.exp(sp.Abs(READ_SLOPE) * shift * sp.exp(spread * SIZE)) - 1,
-        capture_s=_CAPTURE_S,
-        emission_s=_EMISSION_S,
+        capture_s=capture,
+        emission_s=emission,
     )
 
 

@@ -20,6 +20,7 @@ import sympy as sp
 from scipy.constants import physical_constants
 
 from nvmphys.devices.model import TEMPERATURE, VOLTAGE, DeviceModel, State, ramp, soft_step, symbol
+from nvmphys.devices.noise import PCM_NOISE
 from nvmphys.parameters import Parameter
 
 BOLTZMANN_EV = physical_constants["Boltzmann constant in eV/K"][0]
@@ -64,6 +65,12 @@ HAIR = 1e-8
 EDGE = 1e-3
 """Conductance over which the flow stops at its ends [µS]."""
 
+
+def relaxation_rate(sigma: sp.Expr, energy: sp.Expr, attempt: sp.Expr, temperature: sp.Expr) -> sp.Expr:
+    """Return -dΣ/dt [1/s] of collective relaxation, from Σ, E_s [eV], ν0 [1/s] and the temperature [K]."""
+    return attempt * sp.exp(-energy * (1 - sigma) / (BOLTZMANN_EV * temperature))
+
+
 on = soft_step((VOLTAGE - von) / dv)
 
 
@@ -100,12 +107,18 @@ MODEL = DeviceModel(
     state_rate=(
         growth,
         -on * m / (fade * width),
-        -(1 - on) * rate * sp.exp(-Es * (1 - sig) / thermal_energy) + on * (sig_rest - sig) * 10 / width,
+        -(1 - on) * relaxation_rate(sig, Es, rate, TEMPERATURE) + on * (sig_rest - sig) * 10 / width,
     ),
     drawn_per_pulse="xi",
+    noise=PCM_NOISE,
     experiments={
         "pulse_train": {"amplitude_V": 2.0, "width_s": 50e-9, "n_pulses": 20, "rest_s": 38.6, "read_V": 0.2},
+        "write_verify": {
+            "target_S": (5e-6, 10e-6), "window_of_target": 0.1, "set_V": (2.0, 0.0, 2.0), "set_width_s": 50e-9,
+            "max_pulses": 40, "rest_s": 38.6, "read_V": 0.2,
+        },
         "retention": {"duration_s": 1e6, "temperature_K": (300.0,), "read_V": 0.2},
+        "read_noise": {"read_V": 0.2, "rest_s": 38.6, "start": {"g": 10.0}},
     },
     validity={"voltage_V": (-0.5, 3.0), "temperature_K": (250.0, 400.0)},
     references=(

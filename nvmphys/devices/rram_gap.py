@@ -26,6 +26,7 @@ from nvmphys.devices.model import (
     soft_step,
     symbol,
 )
+from nvmphys.devices.noise import RRAM_NOISE
 from nvmphys.parameters import Parameter
 
 BOLTZMANN_EV = physical_constants["Boltzmann constant in eV/K"][0]
@@ -97,12 +98,18 @@ MODEL = DeviceModel(
     state_rate=(-vmax / 1e-9 * sp.tanh(speed / vmax) * window,),
     thermal=Thermal(resistance="Rth", capacitance="Cth"),
     series="Rs",
+    noise=RRAM_NOISE,
     experiments={
         "sweep": {"positive_V": 2.0, "negative_V": -2.4, "ramp_rate_V_per_s": 1e3, "compliance_A": 5e-4},
         "pulse": {"amplitude_V": (1.5, 1.6, 1.7, 1.8), "width_s": (1e-8, 3e-8, 1e-7, 3e-7, 1e-6), "read_V": 0.1},
         "pulse_train": {"amplitude_V": 1.55, "width_s": 5e-8, "opposite_V": -1.4, "n_pulses": 100, "read_V": 0.1},
         "ispp": {"start_V": 1.0, "step_V": 0.05, "stop_V": 2.5, "width_s": 1e-7, "target_S": 1e-4, "read_V": 0.1},
+        "write_verify": {
+            "target_S": (3e-5, 1e-4, 3e-4), "set_V": (1.2, 0.05, 2.4), "set_width_s": 2e-8,
+            "reset_V": (-1.2, -0.05, -2.4), "reset_width_s": 2e-8, "max_pulses": 150, "read_V": 0.1,
+        },
         "retention": {"duration_s": 1e4, "temperature_K": (300.0,), "read_V": 0.1},
+        "read_noise": {"read_V": 0.1},
     },
     validity={"voltage_V": (-3.0, 3.0), "temperature_K": (250.0, 450.0)},
     references=(

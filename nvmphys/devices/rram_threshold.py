@@ -20,6 +20,7 @@ from __future__ import annotations
 import sympy as sp
 
 from nvmphys.devices.model import VOLTAGE, DeviceModel, State, ramp, soft_step, symbol
+from nvmphys.devices.noise import RRAM_NOISE
 from nvmphys.parameters import Parameter
 
 NAME = "rram_threshold"
@@ -76,11 +77,13 @@ MODEL = DeviceModel(
         _speed(Ap, VOLTAGE, Vp) * _window(w - xp, 1 - xp, alphap)
         - _speed(An, -VOLTAGE, Vn) * _window(1 - xn - w, 1 - xn, alphan),
     ),
+    noise=RRAM_NOISE,
     experiments={
         "sweep": {"positive_V": 0.45, "negative_V": -0.45, "ramp_rate_V_per_s": 180.0},
         "pulse": {"amplitude_V": (0.2, 0.25, 0.3, 0.35, 0.4), "width_s": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2), "read_V": 0.1},
         "pulse_train": {"amplitude_V": 0.25, "width_s": 1e-4, "opposite_V": -0.25, "n_pulses": 50, "read_V": 0.1},
         "ispp": {"start_V": 0.16, "step_V": 0.01, "stop_V": 0.5, "width_s": 1e-4, "target_S": 4e-3, "read_V": 0.1},
+        "read_noise": {"read_V": 0.1},
     },
     validity={"voltage_V": (-3.0, 3.0), "temperature_K": (280.0, 320.0)},
     references=(

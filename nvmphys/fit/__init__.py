@@ -1,4 +1,7 @@
-"""Fitting models to measurements. One file a fit, found by walking this folder (`NAME`, `fit`)."""
+"""Fitting models to measurements. One file a conductance model, found by walking this folder (`NAME`, `fit`).
+
+Device models are all fitted by one way, :func:`nvmphys.fit.dynamics.fit_dynamics`: it knows none by name.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from nvmphys.devices import device, devices
 from nvmphys.discovery import modules_with
 from nvmphys.errors import BadInput, unknown_name
+from nvmphys.fit.dynamics import DynamicsFit, fit_dynamics
 from nvmphys.fit.result import FitResult
 from nvmphys.records import Measurement
 
-__all__ = ["FitResult", "fit", "fittable"]
+__all__ = ["DynamicsFit", "FitResult", "fit", "fittable"]
 
 
 def fittable() -> list[str]:
-    """Return the names of the models that can be fitted."""
-    return sorted(modules_with(__name__, "NAME"))
+    """Return the names of the models that can be fitted: of conductance, and of devices."""
+    return sorted({*modules_with(__name__, "NAME"), *devices()})
 
 
 def fit(
@@ -27,7 +32,7 @@ def fit(
     holdout: float = 0.2,
     seed: int | np.random.Generator = 0,
     **options: Any,
-) -> FitResult:
+) -> FitResult | DynamicsFit:
     """Fit a model to measurements.
 
     Parameters
@@ -41,11 +46,12 @@ def fit(
         cannot be split by device.
     seed : int or numpy.random.Generator
     **options
-        Of the model's fit, for example `n_levels` and `g_max_S` of the relaxation law.
+        Of the model's fit, for example `n_levels` and `g_max_S` of the relaxation law, or `free`, the parameters of a
+        device model to fit.
 
     Returns
     -------
-    FitResult
+    FitResult or DynamicsFit
         Values, intervals, convergence, left-out judgement; `.card(name)` gives the model card.
 
     Raises
@@ -54,13 +60,15 @@ def fit(
         Unknown model or option, data the model cannot be fitted to, holdout outside [0, 0.9].
     """
     found = modules_with(__name__, "NAME")
-    if model not in found:
-        raise unknown_name("model", model, found)
+    if model not in found and model not in devices():
+        raise unknown_name("model", model, fittable())
     if not measurements:
         raise BadInput("no measurement to fit: give at least one")
     if not 0 <= holdout <= 0.9:
         raise BadInput(f"holdout must lie within 0 … 0.9 (got {holdout:g}): it is the share of devices left out")
     rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
     number = None if isinstance(seed, np.random.Generator) else int(seed)
+    if model not in found:
+        return fit_dynamics(measurements, device(model), holdout=holdout, rng=rng, seed=number, **options)
     result: FitResult = found[model].fit(measurements, holdout=holdout, rng=rng, seed=number, **options)
     return result

@@ -72,6 +72,7 @@ UNITS: Mapping[str, Mapping[str, Unit]] = {
         "time": [*_prefixed("s", "munpf"), Unit("min", 60), Unit("h", 3600), Unit("d", 86400)],
         "voltage": _prefixed("V", "kmun"),
         "current": _prefixed("A", "munpf"),
+        "energy": _prefixed("J", "munpf"),
         "temperature": [Unit("K"), Unit("degC", offset=273.15)],
         "polarization": [Unit("C/m2"), Unit("mC/m2", 1, 1000), Unit("C/cm2", 10_000), Unit("uC/cm2", 1, 100)],
     }.items()
@@ -153,16 +154,20 @@ QUANTITIES = (
     Quantity("experiment", "", ("experiment",)),
     Quantity("level", "", ("level", "lvl", "bin")),
     Quantity("target_S", "conductance", ("target", "targetconductance", "conductancetarget", "gtarget", "targetg")),
+    Quantity("window_S", "conductance", ("window", "acceptancewindow")),
     Quantity("time_s", "time", ("time", "t", "elapsedtime", "timesincewrite", "timesinceprogramming")),
     Quantity("temperature_K", "temperature", ("temperature", "temp", "t")),
     Quantity("voltage_V", "voltage", ("voltage", "v", "readvoltage", "vread", "vbl", "vsl", "vd", "vds", "drainv")),
     Quantity("gate_voltage_V", "voltage", ("gatevoltage", "vg", "vgs", "vgate", "vwl", "gatev")),
     Quantity("current_A", "current", ("current", "i", "readcurrent", "iread", "ibl", "id", "ids", "draini")),
     Quantity("conductance_S", "conductance", ("conductance", "g", "readconductance", "gread")),
+    Quantity("verified_S", "conductance", ("verified", "verifyread")),
     Quantity("resistance_ohm", "resistance", ("resistance", "r", "readresistance", "rread")),
     Quantity("pulse_voltage_V", "voltage", ("pulsevoltage", "vpulse", "pulseamplitude", "amplitude")),
     Quantity("pulse_width_s", "time", ("pulsewidth", "tpulse", "width")),
+    Quantity("trailing_s", "time", ("trailing", "trailingedge")),
     Quantity("polarization_C_per_m2", "polarization", ("polarization", "polarisation", "p")),
+    Quantity("energy_J", "energy", ("energy", "pulseenergy")),
 )
 """The quantities that are recognised by name: lower case, letters and digits only."""
 

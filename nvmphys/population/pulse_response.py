@@ -114,6 +114,34 @@ class AccumulativeSet:
             out[k + 1] = np.clip(out[k] + mean + sigma * rng.standard_normal(n_devices), self.low_S, self.high_S)
         return out
 
+    def cells(self, count: int, rng: np.random.Generator) -> AccumulatingCells:
+        """Return cells from RESET, to be programmed by a scheme (`nvmphys.population.pulse_update.write_verify`)."""
+        return AccumulatingCells(self, count, rng)
+
+
+class AccumulatingCells:
+    """Cells that follow the law, each with the pulses it has had; any SET pulse counts as the law's own."""
+
+    def __init__(self, law: AccumulativeSet, count: int, rng: np.random.Generator) -> None:
+        self.law, self.rng = law, rng
+        self.conductance, self.memory = np.full(count, law.low_S), np.ones(count)
+
+    def read(self) -> Array:
+        """Return conductances [S] (cell,)."""
+        return self.conductance
+
+    def pulse(self, which: NDArray[np.int64], amplitude_V: float, width_s: float) -> Array:
+        """Give some cells a SET pulse; return NaN, since the law tells no energy."""
+        if amplitude_V <= 0:
+            raise BadInput(f"amplitude must be > 0 V (got {amplitude_V:g} V): the law of accumulation has no RESET")
+        conductance, memory = self.conductance.copy(), self.memory.copy()
+        memory[which] *= np.exp(-1 / self.law.fade_pulses)
+        mean, sigma = self.law.step(conductance[which], memory[which])
+        moved = conductance[which] + mean + sigma * self.rng.standard_normal(which.size)
+        conductance[which] = np.clip(moved, self.law.low_S, self.law.high_S)
+        self.conductance, self.memory = conductance, memory
+        return np.full(which.size, np.nan)
+
 
 def accumulative_set() -> AccumulativeSet:
     """Return the published law, from the source `pcm_accumulative_set`; the range is that of the largest device."""

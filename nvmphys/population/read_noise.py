@@ -58,6 +58,8 @@ def read_noise_paths(
     >>> bool(np.corrcoef(noise)[0, 1] > 0)
     True
     """
+    from nvmphys.simulate.telegraph import telegraph  # takes a second to import
+
     times, amplitude = np.asarray(times_s, dtype=float), np.asarray(amplitude_S, dtype=float)
     if times[0] < 0 or np.any(np.diff(times) <= 0):
         raise BadInput("times of reads must be >= 0 s and increase")
@@ -68,13 +70,10 @@ def read_noise_paths(
     n = max(1, round(traps_per_decade * (high - low) / np.log(10)))
     step = (high - low) / n
     tau = np.exp(low + step * (np.arange(n) + 0.5))
-    state = np.zeros((n, amplitude.shape[-1]))
-    out = np.empty((times.size, amplitude.shape[-1]))
-    for k, gap in enumerate(np.diff(times, prepend=0.0)):
-        moved = rng.random(state.shape) < -np.expm1(-gap / tau)[:, None]
-        state = np.where(moved, rng.choice([-1.0, 1.0], size=state.shape), state)
-        out[k] = state.sum(axis=0)
-    return out * amplitude * np.sqrt(step)
+    gaps, ones = np.diff(times, prepend=0.0), np.ones(n)
+    out = np.zeros((amplitude.shape[-1], times.size))
+    telegraph(rng, gaps, tau, 0.5 * ones, -ones, ones, False, out)
+    return out.T * amplitude * np.sqrt(step)
 
 
 def read_cells(

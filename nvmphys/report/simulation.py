@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.signal import welch
 
 from nvmphys.errors import BadInput
 from nvmphys.files import replacing
+from nvmphys.measurement.programming import programmed_cells
 from nvmphys.measurement.transfer import memory_windows, threshold_voltages
 from nvmphys.records import Measurement
 from nvmphys.report.plots import COLOURS
@@ -20,7 +24,15 @@ _MOST_LINES = 60
 _MICROCOULOMB_PER_CM2 = 100.0
 _LEVEL_A = 1e-7
 """Current at which threshold voltages are marked [A]."""
+_FAINTEST_A = 1e-15
+"""Drain current below which no instrument sees one: a model's goes on falling [A]."""
+_SEGMENTS = 8
+"""Segments of a trace whose spectra are averaged."""
+_TRUSTED = 0.4
+"""Share of half the sampling rate up to which a spectrum is not yet bent by the sampling."""
 _DPI = 110
+
+Array = NDArray[np.float64]
 
 
 def draw_experiment(measurement: Measurement) -> Figure:
@@ -121,6 +133,39 @@ def _retention(figure: Figure, table: pd.DataFrame) -> None:
         axes[0].set_xscale("log")
 
 
+def _read_noise(figure: Figure, table: pd.DataFrame) -> None:
+    top, bottom = figure.subplots(2, 1, height_ratios=[2, 3])
+    for k, (_, rows) in enumerate(table.groupby("device_id", sort=False)):
+        if k < len(COLOURS):  # of more, traces would hide each other
+            top.plot(rows["time_s"], rows["conductance_S"] * 1e6, "-", lw=0.8, color=COLOURS[k])
+    _grid(top, "time [s]", "conductance [µS]")
+    found = [_spectrum(rows) for _, rows in table.groupby("device_id", sort=False)]
+    alpha = 1.0 if len(found) == 1 else max(0.15, 3.0 / min(len(found), _MOST_LINES))
+    for f, density in found[:_MOST_LINES]:
+        bottom.plot(f, density, "-", lw=1.0, alpha=alpha, color=COLOURS[0])
+    f, mean = found[0][0], np.mean([density for _, density in found], axis=0)
+    if len(found) > 1:
+        bottom.plot(f, mean, "-", lw=1.5, color="black", label="mean")
+    seen = (f <= _TRUSTED * f[-1]) & (mean > 0)
+    if seen.sum() > 2:  # each octave counts alike
+        slope, height = np.polyfit(np.log(f[seen]), np.log(mean[seen]), 1, w=1 / np.sqrt(f[seen]))
+        law = f"fit: {np.exp(height):.2g} / Hz · (f / 1 Hz)$^{{{slope:.2f}}}$"
+        bottom.plot(f, np.exp(height) * f**slope, "--", lw=1.2, color=COLOURS[4], label=law)
+        bottom.legend(fontsize=8)
+    bottom.set(xscale="log", yscale="log")
+    _grid(bottom, "frequency [Hz]", "S(I) / I² [1/Hz]")
+
+
+def _spectrum(rows: pd.DataFrame) -> tuple[Array, Array]:
+    """Return frequencies [Hz] above 0 and the spectrum over the squared mean [1/Hz] of one device."""
+    steps = np.diff(rows["time_s"])
+    if not np.allclose(steps, steps.mean(), rtol=1e-3):
+        raise BadInput("a picture of read noise needs reads at even steps of time, the same for all devices")
+    seen = rows["conductance_S"].to_numpy(dtype=float)
+    f, density = welch(seen / seen.mean(), 1 / steps.mean(), nperseg=min(seen.size, max(16, seen.size // _SEGMENTS)))
+    return f[1:], density[1:]
+
+
 def _pund(figure: Figure, table: pd.DataFrame) -> None:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
     first = table[table["device_id"] == table["device_id"].iloc[0]] if "device_id" in table else table
@@ -156,6 +201,7 @@ def _id_vg(figure: Figure, table: pd.DataFrame) -> None:
         axes[0].plot([threshold], [_LEVEL_A], "o", ms=5, mec="black", color=colour)
     axes[0].axhline(_LEVEL_A, color="0.6", lw=0.6)
     axes[0].set_yscale("log")
+    axes[0].set_ylim(bottom=max(axes[0].get_ylim()[0], _FAINTEST_A))
     _grid(axes[0], "gate voltage [V]", "|drain current| [A]")
     if pulsed:
         _windows(axes[1], memory_windows(table, _LEVEL_A))
@@ -173,6 +219,31 @@ def _windows(ax: Axes, windows: pd.DataFrame) -> None:
     ax.set_xscale("log")
     ax.legend(title="amplitude", fontsize=8)
     _grid(ax, "pulse width [s]", "memory window [V]")
+
+
+def _write_verify(figure: Figure, table: pd.DataFrame) -> None:
+    cells = programmed_cells(table)
+    counts = ["pulses", *(["energy_J"] if "energy_J" in cells else [])]
+    top, *below = figure.subplot_mosaic("AA;BC" if len(counts) > 1 else "A;B").values()
+    for k, target in enumerate(cells["target_S"].unique()):
+        own, colour = cells[cells["target_S"] == target], COLOURS[k % len(COLOURS)]
+        share, edges = np.histogram(own["conductance_S"] / target, bins=40, density=True)
+        top.stairs(share, edges, color=colour, label=f"{target * 1e6:.4g} µS")
+        if "window_S" in own:
+            half = own["window_S"].iloc[0] / target
+            for end in (1 - half, 1 + half):
+                top.plot([end] * 3, [0.0, share.max() / 2, share.max()], "--", lw=0.8, color=colour)
+        for ax, count in zip(below, counts, strict=True):
+            values = np.sort(own[count].to_numpy(dtype=float)) * (1e12 if count == "energy_J" else 1.0)
+            ax.plot(
+                [0.0, *np.repeat(values, 2)], np.repeat(np.arange(values.size + 1), 2)[:-1] / values.size, color=colour
+            )
+            ax.plot([values.mean()], [np.mean(values <= values.mean())], "o", ms=4, color=colour)
+    top.legend(title="target; dashed: window", loc="lower center", fontsize=7, title_fontsize=7)
+    _grid(top, "programmed conductance / target [1]", "density [1]")
+    for ax, count in zip(below, counts, strict=True):
+        ax.axhline(0.99, color="0.6", lw=0.6, ls="--")
+        _grid(ax, "pulses per cell" if count == "pulses" else "energy per cell [pJ]", "share of cells [1]")
 
 
 def _answer(table: pd.DataFrame) -> tuple[str, float, str]:
@@ -193,7 +264,9 @@ _PICTURES: Mapping[str, Callable[[Figure, pd.DataFrame], None]] = {
     "pulse_train": _pulse_train,
     "ispp": _ispp,
     "retention": _retention,
+    "read_noise": _read_noise,
     "pund": _pund,
     "pv_loop": _pv_loop,
     "id_vg": _id_vg,
+    "write_verify": _write_verify,
 }

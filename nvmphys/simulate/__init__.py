@@ -12,14 +12,19 @@ from nvmphys.devices.cards import dynamics_of, model_or_card
 from nvmphys.errors import BadInput, unknown_name
 from nvmphys.records import Measurement, ModelCard, Source, as_rng
 from nvmphys.simulate.devices import drawn
-from nvmphys.simulate.experiments import EXPERIMENTS, Bench, Experiment
+from nvmphys.simulate.experiments import EXPERIMENTS as _IN_ONE_GO
+from nvmphys.simulate.experiments import Bench, Experiment
 from nvmphys.simulate.transient import Progress, Transient, read, transient
+from nvmphys.simulate.write_verify import WriteVerify
 from nvmphys.tomlfile import checked
 
 if TYPE_CHECKING:
     from nvmphys.devices.model import DeviceModel
 
-__all__ = ["EXPERIMENTS", "Transient", "experiment", "read", "simulate", "transient"]
+__all__ = ["EXPERIMENTS", "Transient", "experiment", "on_bench", "read", "simulate", "transient"]
+
+EXPERIMENTS: Mapping[str, type[Experiment]] = {**_IN_ONE_GO, WriteVerify.name: WriteVerify}
+"""What can be simulated, by name."""
 
 
 def experiment(model: DeviceModel, name: str, settings: Mapping[str, Any] | None = None) -> Experiment:
@@ -102,6 +107,37 @@ def simulate(
     """
     if isinstance(card, str):
         card = model_or_card(card)
+    asked = dict(settings or {}) | ({} if n_cycles is None else {"n_cycles": n_cycles})
+    made, bench = on_bench(
+        card, name, n_devices=n_devices, rng=as_rng(rng), settings=asked, values=values, population=population,
+        n_units=n_units, start=start, progress=progress,
+    )  # fmt: skip
+    model = bench.model
+    table = made.run(bench)
+    said = [
+        f"simulated: {model.title} ({card.name}), {name}, {n_devices} devices"
+        + (f" of {bench.devices.n_units} {model.units.name}s" if model.units else ""),
+        f"settings: {json.dumps(made.model_dump())}",
+        *_beyond(model, made),
+    ]
+    source = Source(card.name, model.title, "; ".join(model.references), kind="simulated", n_devices=n_devices)
+    return Measurement(name, table.assign(experiment=name), source, tuple(said))
+
+
+def on_bench(
+    card: ModelCard | DeviceModel,
+    name: str,
+    *,
+    n_devices: int,
+    rng: np.random.Generator,
+    settings: Mapping[str, Any] | None = None,
+    values: Mapping[str, float] | None = None,
+    population: Mapping[str, Mapping[str, Any]] | None = None,
+    n_units: int | None = None,
+    start: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+) -> tuple[Experiment, Bench]:
+    """Return an experiment, and the devices on the bench for it; arguments and errors are those of `simulate`."""
     if isinstance(card, ModelCard):
         model, own = dynamics_of(card)
         spread = card.population if population is None else population
@@ -109,20 +145,10 @@ def simulate(
         model, own, spread = card, {}, population or {}
     if n_units is not None and n_units > 0 and model.units is None:
         raise BadInput(f"{model.name}: units must be left out, the model has none (got {n_units})")
-    asked = dict(settings or {}) | ({} if n_cycles is None else {"n_cycles": n_cycles})
-    made = experiment(model, name, asked)
-    generator = as_rng(rng)
-    devices = drawn(model, n_devices, generator, own | dict(values or {}), spread, n_units)
+    made = experiment(model, name, settings)
+    devices = drawn(model, n_devices, rng, own | dict(values or {}), spread, n_units)
     states = devices.start(model, dict(model.experiments[name].get("start", {})) | dict(start or {}))
-    table = made.run(Bench(model, devices, states, generator, progress))
-    said = [
-        f"simulated: {model.title} ({card.name}), {name}, {n_devices} devices"
-        + (f" of {devices.n_units} {model.units.name}s" if model.units else ""),
-        f"settings: {json.dumps(made.model_dump())}",
-        *_beyond(model, made),
-    ]
-    source = Source(card.name, model.title, "; ".join(model.references), kind="simulated", n_devices=n_devices)
-    return Measurement(name, table.assign(experiment=name), source, tuple(said))
+    return made, Bench(model, devices, states, rng, progress)
 
 
 def _beyond(model: DeviceModel, made: Experiment) -> list[str]:

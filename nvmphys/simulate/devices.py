@@ -69,6 +69,44 @@ class Devices:
             rows |= {f"{name}_{k}": value[part, k] for name, value in self.units.items() for k in range(self.n_units)}
         return made, np.ascontiguousarray(np.stack([rows[name] for name in made.names], axis=1))
 
+    def seen(self, model: DeviceModel, part: slice, states: Array) -> tuple[Kernel, Array, Array]:
+        """Return compiled functions of what terminals tell, their parameters, and states as rows (…, row, state).
+
+        States are those of the devices (…, device, unit, state); of coupled units the means are enough.
+        """
+        if not model.coupled:
+            return *self.compiled(model, part), as_rows(model, states)
+        from nvmphys.codegen.kernel import kernel_of_means
+
+        made = kernel_of_means(model)
+        own = np.moveaxis(states[..., : model.n_own], -1, 0)
+        means = [np.broadcast_to(mean, own.shape[1:]).mean(axis=-1) for mean in _of_units(model)(*own)]
+        rows = np.stack([*means, *np.moveaxis(states[..., 0, model.n_own :], -1, 0)], axis=-1)
+        return made, np.ascontiguousarray(np.stack([self.values[name][part] for name in made.names], axis=1)), rows
+
+    def slopes(self, model: DeviceModel, part: slice, names: tuple[str, ...]) -> tuple[Callable[..., None], Array]:
+        """Return the compiled derivatives by some parameters, and those of the states at rest (row, state, parameter).
+
+        Raises
+        ------
+        BadInput
+            Unknown parameter.
+        """
+        from nvmphys.codegen.kernel import parameter_slopes
+
+        for name in names:
+            if name not in self.values:
+                raise unknown_name(f"parameter of {model.name}", name, self.values)
+        node = self._has_thermal_node(model)
+        rows = self.rows(part)
+        states = len(model.states) + node
+        count = next(iter(rows.values())).size
+        out = np.zeros((count, states, len(names)))
+        found = _rest_slopes(model, names)(*(rows[p.name] for p in model.parameters))
+        for place, slope in zip(np.ndindex(len(model.states), len(names)), found, strict=True):
+            out[:, place[0], place[1]] = slope
+        return parameter_slopes(model, node, names), out
+
     def closed_rows(self, model: DeviceModel, part: slice) -> dict[str, Array]:
         """Return the parameters of some devices, as a closed form of the model takes them."""
         if not model.coupled:
@@ -140,11 +178,30 @@ def as_units(model: DeviceModel, rows: Array, n_units: int) -> Array:
 
 
 @functools.lru_cache(maxsize=16)
+def _of_units(model: DeviceModel) -> Callable[..., Sequence[Array]]:
+    """Return a function of the states of a unit that gives what the means are over."""
+    assert model.units is not None
+    own = [state.symbol for state in model.states[: model.n_own]]
+    made: Callable[..., Sequence[Array]] = sp.lambdify(own, list(model.units.means.values()), "numpy")
+    return made
+
+
+@functools.lru_cache(maxsize=16)
 def _at_rest(model: DeviceModel, n_states: int) -> Callable[..., Sequence[float | Array]]:
     """Return a function of the parameters that gives the states at rest; that of a thermal node is 0."""
     initial = [state.initial for state in model.states] + [sp.Integer(0)] * (n_states - len(model.states))
     made: Callable[..., Sequence[float | Array]] = sp.lambdify(
         [symbol(p.name) for p in model.parameters], initial, "numpy"
+    )
+    return made
+
+
+@functools.lru_cache(maxsize=16)
+def _rest_slopes(model: DeviceModel, names: tuple[str, ...]) -> Callable[..., Sequence[float | Array]]:
+    """Return a function of the parameters that gives the slopes of the states at rest, state by state."""
+    slopes = [state.initial.diff(symbol(name)) for state in model.states for name in names]
+    made: Callable[..., Sequence[float | Array]] = sp.lambdify(
+        [symbol(p.name) for p in model.parameters], slopes, "numpy"
     )
     return made
 
@@ -189,7 +246,7 @@ def drawn(
         By parameter: `sigma`, device to device, and `sigma_ref`, "absolute" or "of_value". Normal, cut at the
         parameter's bounds; lognormal where the parameter's scale is "log" (then of_value).
     n_units : int, optional
-        Units of a device, where the model has units.
+        Units of a device, where the model has units: as many for all, whatever they differ in.
 
     Raises
     ------
@@ -215,7 +272,8 @@ def drawn(
         out[name] = _spread(model, name, out[name], spread, rng.random(count))
     if model.units is None:
         return Devices(out, {})
-    shape = (count, n_units or model.units.count)
+    centre = {name: float(value[0]) for name, value in same.values.items()}
+    shape = (count, n_units or model.units.count_at(centre))
     uniform = {name: rng.random(shape) for name in model.units.parameters}
     units = model.units.quantiles({name: value[:, np.newaxis] for name, value in out.items()}, uniform)
     return Devices(out, {name: _within(model, name, units[name]) for name in model.units.parameters})

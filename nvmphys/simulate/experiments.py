@@ -15,7 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from nvmphys.devices.model import Array, DeviceModel
 from nvmphys.errors import BadInput
 from nvmphys.simulate.devices import Devices
-from nvmphys.simulate.transient import Compliance, Progress, Transient, read, transient
+from nvmphys.simulate.noise import noise_paths
+from nvmphys.simulate.transient import Compliance, Progress, Transient, drain_current, read, transient
 from nvmphys.simulate.waveform import ROOM_K, Piece, Waveform, joined, pulse
 
 Volts = Annotated[float, Field(allow_inf_nan=False)]
@@ -28,6 +29,8 @@ def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, int | float) else value
 
 
+DRAIN_READ_V = 0.1
+"""Voltage at the drain where a transistor's conductance is read [V]."""
 Many = BeforeValidator(_one_or_many)
 """For a setting of many values: one value alone will do."""
 
@@ -76,13 +79,23 @@ class Bench:
         return replace(self, devices=self.devices.only(chosen), states=self.states[chosen])
 
     def answer(self, read_V: float, temperature_K: float) -> dict[str, Array]:
-        """Return what is read of each device (device,): its conductance, or its polarization at 0 V."""
+        """Return what is read of each device (device,): its conductance, or its polarization at 0 V.
+
+        Of a transistor `read_V` is on the gate, and its conductance is that from drain to source at `DRAIN_READ_V`.
+        """
+        if self.model.drain is not None:
+            current = self.drain_current(read_V, DRAIN_READ_V, temperature_K)
+            return {"conductance_S": current / DRAIN_READ_V}
         if self.model.charge != 0:
             return {
                 "polarization_C_per_m2": self.polarization(read(self.model, self.devices, self.states, 0.0, ROOM_K)[1])
             }
         current, _ = read(self.model, self.devices, self.states, read_V, temperature_K)
         return {"conductance_S": current / read_V}
+
+    def drain_current(self, gate_V: float, drain_V: float, temperature_K: float) -> Array:
+        """Return the drain current of each transistor [A], its states as they are."""
+        return drain_current(self.model, self.devices, self.states, gate_V, drain_V, temperature_K)
 
     def polarization(self, charge_C: Array) -> Array:
         """Return charge over area (…, device) [C/m²]."""
@@ -180,24 +193,34 @@ class Sweep(Isothermal):
 
 
 class Pulse(Isothermal):
-    """Single pulses of every amplitude and width, each on fresh devices, read afterwards."""
+    """Single pulses of every amplitude, width and falling edge, each on fresh devices, read afterwards."""
 
     name = "pulse"
     amplitude_V: Annotated[tuple[Volts, ...], Many] = Field((2.0,), description="amplitudes [V]", min_length=1)
     width_s: Annotated[tuple[Positive, ...], Many] = Field((1e-7,), description="widths [s]", min_length=1)
     edge_s: NotNegative = Field(0.0, description="length of each edge [s]")
+    trailing_s: Annotated[tuple[NotNegative, ...] | None, Many] = Field(
+        None, description="lengths of the falling edge, where it is another [s]", min_length=1
+    )
+    trailing_steps: Count | None = Field(None, description="equal steps of the falling edge; straight without")
+    rest_s: NotNegative = Field(0.0, description="rest at 0 V before the read [s]")
     read_V: Positive = Field(0.1, description="read voltage [V]")
 
     def run(self, bench: Bench) -> pd.DataFrame:
         """Return what is read after each pulse."""
-        conditions = [(volts, width) for volts in self.amplitude_V for width in self.width_s]
+        if self.trailing_steps is not None and self.trailing_s is None:
+            raise BadInput(f"trailing_steps needs trailing_s, the length of the edge (got {self.trailing_steps} steps)")
+        falls = self.trailing_s or (None,)
+        conditions = [(volts, width, fall) for volts in self.amplitude_V for width in self.width_s for fall in falls]
         read_values: dict[str, list[Array]] = {}
-        for volts, width in conditions:
-            after = bench.after(joined(pulse(volts, width, self.edge_s, number=0), self.temperature_K))
+        for volts, width, fall in conditions:
+            pieces = pulse(volts, width, self.edge_s, number=0, trailing_s=fall, trailing_steps=self.trailing_steps)
+            after = bench.after(joined([*pieces, Piece(self.rest_s, 0.0, 0.0)], self.temperature_K))
             for column, value in after.answer(self.read_V, self.temperature_K).items():
                 read_values.setdefault(column, []).append(value)
-        volts_V, widths_s = (np.array(each) for each in zip(*conditions, strict=True))
+        volts_V, widths_s, falls_s = (np.array(each) for each in zip(*conditions, strict=True))
         table = {"pulse_voltage_V": volts_V, "pulse_width_s": widths_s}
+        table |= {} if self.trailing_s is None else {"trailing_s": falls_s}
         table["temperature_K"] = np.full(volts_V.size, self.temperature_K)
         return _long(bench, table | {column: np.stack(values) for column, values in read_values.items()})
 
@@ -249,6 +272,7 @@ class Ispp(Isothermal):
     step_V: Volts = Field(0.05, description="step of the amplitude [V]")
     stop_V: Volts = Field(2.5, description="last amplitude [V]")
     width_s: Positive = Field(1e-7, description="width of a pulse [s]")
+    rest_s: NotNegative = Field(0.0, description="rest at 0 V before each read [s]")
     target_S: Positive = Field(1e-4, description="conductance to reach [S]")
     read_V: Positive = Field(0.1, description="read voltage [V]")
 
@@ -267,7 +291,8 @@ class Ispp(Isothermal):
         parts, ids = [], np.arange(1, bench.devices.count + 1)
         for k in range(count + 1):
             amplitude = self.start_V + k * self.step_V
-            one = joined(pulse(amplitude, self.width_s, number=0), self.temperature_K)
+            pieces = [*pulse(amplitude, self.width_s, number=0), Piece(self.rest_s, 0.0, 0.0)]
+            one = joined(pieces, self.temperature_K)
             bench = bench.after(one)
             bench.tell(k + 1, count + 1)
             found = bench.answer(self.read_V, self.temperature_K)["conductance_S"]
@@ -406,7 +431,88 @@ class PvLoop(Isothermal):
         return -self.amplitude_V, self.amplitude_V
 
 
+class ReadNoise(Isothermal):
+    """Reads at one voltage, evenly in time, of devices that stay as they are: current with its noise over time.
+
+    Of a transistor the read voltage is on the gate, and the drain current at `DRAIN_READ_V` is read.
+    """
+
+    name = "read_noise"
+    read_V: Positive = Field(0.1, description="read voltage [V]")
+    sampling_Hz: Positive = Field(1e3, description="reads per second [Hz]")
+    points: Annotated[int, Field(ge=2, le=10_000_000)] = Field(4096, description="reads")
+    rest_s: NotNegative = Field(0.0, description="rest at 0 V before the first read [s]")
+
+    def run(self, bench: Bench) -> pd.DataFrame:
+        """Return current and conductance over time."""
+        if self.rest_s:
+            bench = bench.after(joined([Piece(self.rest_s, 0.0, 0.0)], self.temperature_K))
+        time = np.arange(self.points) / self.sampling_Hz
+        drain_V = None if bench.model.drain is None else DRAIN_READ_V
+        found = noise_paths(
+            bench.model, bench.devices, bench.states, time, voltage_V=self.read_V, drain_V=drain_V,
+            temperature_K=self.temperature_K, rng=bench.rng, progress=bench.progress,
+        )  # fmt: skip
+        across = self.read_V if drain_V is None else drain_V
+        table = {"time_s": time, "temperature_K": np.full(time.size, self.temperature_K)}
+        table |= {} if drain_V is None else {"gate_voltage_V": np.full(time.size, self.read_V)}
+        table |= {"voltage_V": np.full(time.size, across)}
+        return _long(bench, table | {"current_A": found.current_A, "conductance_S": found.current_A / across})
+
+    def extremes(self) -> tuple[float, float]:
+        """Return 0 V and the read voltage."""
+        return 0.0, self.read_V
+
+
+class IdVg(Isothermal):
+    """Drain current against gate voltage after pulses of both signs, each pulse on fresh devices.
+
+    The gate is swept so fast that nothing switches meanwhile: the states are those that the pulse and the delay left.
+    """
+
+    name = "id_vg"
+    start_V: Volts = Field(-1.0, description="first gate voltage [V]")
+    stop_V: Volts = Field(3.0, description="last gate voltage [V]")
+    points: Annotated[int, Field(ge=2, le=1_000_000)] = Field(161, description="points of a curve")
+    drain_V: Annotated[tuple[Positive, ...], Many] = Field((0.1,), description="drain voltages [V]", min_length=1)
+    amplitude_V: Annotated[tuple[Positive, ...], Many] = Field(
+        (), description="amplitudes of the pulses, each with either sign [V]; none for the devices as they are"
+    )
+    width_s: Annotated[tuple[Positive, ...], Many] = Field((1e-6,), description="widths [s]", min_length=1)
+    edge_s: NotNegative = Field(0.0, description="length of each edge [s]")
+    delay_s: NotNegative = Field(0.0, description="rest at 0 V between pulse and curve [s]")
+
+    def run(self, bench: Bench) -> pd.DataFrame:
+        """Return the drain current at each gate voltage, a curve for each drain voltage and pulse."""
+        if self.start_V == self.stop_V:
+            raise BadInput(f"id_vg: start_V and stop_V must differ (got {self.start_V:g} V twice)")
+        gate = np.linspace(self.start_V, self.stop_V, self.points)
+        pulses = [(sign * top, width) for top in self.amplitude_V for width in self.width_s for sign in (-1, 1)]
+        curves: list[dict[str, float]] = []
+        found = []
+        for k, (volts, width) in enumerate(pulses or [(0.0, 0.0)]):
+            after = bench
+            if pulses:
+                pieces = [*pulse(volts, width, self.edge_s, number=0), Piece(self.delay_s, 0.0, 0.0)]
+                after = bench.after(joined(pieces, self.temperature_K))
+            for drain in self.drain_V:
+                curves.append({"pulse_voltage_V": volts, "pulse_width_s": width, "voltage_V": drain})
+                found += [after.drain_current(float(each), drain, self.temperature_K) for each in gate]
+            bench.tell(k + 1, len(pulses) or 1)
+        columns = {name: np.repeat([curve[name] for curve in curves], gate.size) for name in curves[0]}
+        if not pulses:
+            columns = {"voltage_V": columns["voltage_V"]}
+        columns |= {"gate_voltage_V": np.tile(gate, len(curves)), "current_A": np.stack(found)}
+        columns["temperature_K"] = np.full(len(found), self.temperature_K)
+        return _long(bench, columns)
+
+    def extremes(self) -> tuple[float, float]:
+        """Return lowest and highest voltage of the gate."""
+        top = max(self.amplitude_V, default=0.0)
+        return min(self.start_V, self.stop_V, -top, 0.0), max(self.start_V, self.stop_V, top, 0.0)
+
+
 EXPERIMENTS: Mapping[str, type[Experiment]] = {
-    kind.name: kind for kind in (Sweep, Pulse, PulseTrain, Ispp, Retention, Pund, PvLoop)
+    kind.name: kind for kind in (Sweep, Pulse, PulseTrain, Ispp, Retention, ReadNoise, Pund, PvLoop, IdVg)
 }
 """What can be simulated, by name."""

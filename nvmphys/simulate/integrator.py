@@ -5,6 +5,9 @@ The equations of a device are dx/dt = f(v, x, T) and 0 = V(t) - U(v, x, T), U th
 Runge-Kutta method of order 4(3) that is L-stable and made for such systems: six evaluations and one factorisation a
 step, no iteration. The energy ∫ U·I dt is one more equation of the same method.
 
+Slopes by parameters, S = dx/dp, follow from S' = (f_x - f_v·U_x/U_v)·S + f_p - f_v·U_p/U_v, linear along the path.
+Each accepted step takes them along by the Lobatto IIIC method of order 2, L-stable, which needs its two ends alone.
+
 Reference: Hairer and Wanner, Solving Ordinary Differential Equations II, Springer 1996, section VI.4.
 """
 
@@ -152,13 +155,59 @@ def _inner_voltage(rhs, jacobian, x, heat, p, applied, compliance, guess, found,
 
 
 @njit(nogil=True, cache=True)
+def _variation(jac, by_p, n, row, a, b):  # type: ignore[no-untyped-def]
+    """Write what takes slopes along, S' = a·S + b; `row` is that of the jacobian which holds the voltage."""
+    for i in range(n):
+        share = jac[i * (n + 2) + n] / jac[row * (n + 2) + n]
+        for j in range(n):
+            a[i, j] = jac[i * (n + 2) + j] - share * jac[row * (n + 2) + j]
+        for k in range(b.shape[1]):
+            b[i, k] = by_p[i * b.shape[1] + k] - share * by_p[row * b.shape[1] + k]
+
+
+@njit(nogil=True, cache=True)
+def _through(jac, by_p, slopes, n, m):  # type: ignore[no-untyped-def]
+    """Return the slope of the current by a parameter, the voltage at the terminals held."""
+    at_current, at_port, n_free = n * (n + 2), (n + 1) * (n + 2), slopes.shape[1]
+    through, between = by_p[n * n_free + m], by_p[(n + 1) * n_free + m]
+    for j in range(n):
+        through += jac[at_current + j] * slopes[j, m]
+        between += jac[at_port + j] * slopes[j, m]
+    return through - jac[at_current + n] / jac[at_port + n] * between
+
+
+@njit(nogil=True, cache=True)
+def _moved_slopes(a0, b0, a1, b1, h, slopes, w, pivots, column):  # type: ignore[no-untyped-def]
+    """Take slopes (state, parameter) over a step of Lobatto IIIC, a and b at its two ends."""
+    n = slopes.shape[0]
+    for i in range(n):
+        for j in range(n):
+            w[i, j], w[i, n + j] = -0.5 * h * a0[i, j], 0.5 * h * a0[i, j]
+            w[n + i, j], w[n + i, n + j] = -0.5 * h * a1[i, j], -0.5 * h * a1[i, j]
+        w[i, i] += 1.0
+        w[n + i, n + i] += 1.0
+    if not _eliminate(w, pivots):
+        return
+    for k in range(slopes.shape[1]):
+        for i in range(n):
+            column[i], column[n + i] = b0[i, k], b1[i, k]
+            for j in range(n):
+                column[i] += a0[i, j] * slopes[j, k]
+                column[n + i] += a1[i, j] * slopes[j, k]
+        _substitute(w, pivots, column)
+        for i in range(n):
+            slopes[i, k] += 0.5 * h * (column[i] + column[n + i])
+
+
+@njit(nogil=True, cache=True)
 def _integrate(  # type: ignore[no-untyped-def]
-    rhs, jacobian, p, z, x, duration, start_V, end_V, start_K, end_K, compliance, rtol, keep, states, current, charge,
-    energy,
+    rhs, jacobian, by_parameter, p, z, x, slopes, duration, start_V, end_V, start_K, end_K, compliance, rtol, keep,
+    states, current, charge, energy, state_slopes, current_slopes,
 ):  # fmt: skip
     """Take one device through all segments; write what is kept at the end of a segment, where it is.
 
-    `x` are the states and are moved along, as is the last number of `z`, the energy. Returns a status (`DONE`,
+    `x` are the states and are moved along, as are `slopes` by parameters (state, parameter), where there are any, and
+    the last number of `z`, the energy. Returns a status (`DONE`,
     `TOO_MANY_STEPS`, `NOT_FINITE`) and the segment.
     """
     n = x.size
@@ -169,6 +218,15 @@ def _integrate(  # type: ignore[no-untyped-def]
     w, stage = np.empty((size, size)), np.empty((6, size))
     by_time, by_state, work = np.empty(size), np.empty(size), np.empty(6)
     pivots = np.empty(size, dtype=np.int64)
+    n_free = slopes.shape[1]
+    by_p, pair, turned = np.empty((n + 2) * n_free), np.empty((2 * n, 2 * n)), np.empty(2 * n, dtype=np.int64)
+    a0, a1, b0, b1, column = (
+        np.empty((n, n)),
+        np.empty((n, n)),
+        np.empty((n, n_free)),
+        np.empty((n, n_free)),
+        np.empty(2 * n),
+    )
     atol = 1e-2 * rtol
     step = np.inf
     before_V, before_K = np.nan, np.nan
@@ -209,6 +267,9 @@ def _integrate(  # type: ignore[no-untyped-def]
             weight = slope[at_port + n] / max(slope[at_current + n], LEAST_SLOPE)
             _, limited = _balance(applied, found[n + 1], found[n], compliance, weight)
             row, factor = (at_current, weight) if limited else (at_port, 1.0)
+            if n_free:
+                by_parameter(z[n], z[:n], heat, p, by_p)
+                _variation(slope, by_p, n, n if limited else n + 1, a0, b0)
             for i in range(n):
                 for j in range(size):
                     w[i, j] = -slope[i * (n + 2) + j]
@@ -263,6 +324,12 @@ def _integrate(  # type: ignore[no-untyped-def]
                 for i in range(size):
                     z[i] = trial[i] + stage[5, i]
                 z[size] += done
+                if n_free:
+                    heat = start_K[k] + slope_K * t
+                    jacobian(z[n], z[:n], heat, p, slope)
+                    by_parameter(z[n], z[:n], heat, p, by_p)
+                    _variation(slope, by_p, n, n if limited else n + 1, a1, b1)
+                    _moved_slopes(a0, b0, a1, b1, h, slopes, pair, turned, column)
                 step = h * min(5.0, 0.9 * max(worst, 1e-8) ** -0.25)
             elif h <= 1e-15 * span:
                 return NOT_FINITE, k
@@ -277,31 +344,42 @@ def _integrate(  # type: ignore[no-untyped-def]
             rhs(z[n], x, end_K[k], p, found)
             states[keep[k], :] = x
             current[keep[k]], charge[keep[k]], energy[keep[k]] = found[n], found[n + 2], z[size]
+            if n_free:
+                jacobian(z[n], x, end_K[k], p, slope)
+                by_parameter(z[n], x, end_K[k], p, by_p)
+                weight = slope[at_port + n] / max(slope[at_current + n], LEAST_SLOPE)
+                _, limited = _balance(end_V[k], found[n + 1] * (1 - 1e-9), found[n], compliance, weight)
+                for m in range(n_free):
+                    state_slopes[keep[k], :, m] = slopes[:, m]
+                    current_slopes[keep[k], m] = 0.0 if limited else _through(slope, by_p, slopes, n, m)
     return DONE, -1
 
 
 _FLOATS, _INTS = types.float64, types.int64
-_ROWS = types.Array(_FLOATS, 2, "C")
+_ROWS, _CUBE = types.Array(_FLOATS, 2, "C"), types.Array(_FLOATS, 3, "C")
 _SIGNATURE = types.void(
-    types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _ROWS,
+    types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _ROWS, _CUBE,
     ARRAY, ARRAY, ARRAY, ARRAY, ARRAY, types.Array(_INTS, 1, "C"), _ROWS, _INTS, types.UniTuple(_FLOATS, 2), _FLOATS,
-    types.Array(_INTS, 1, "C"), types.Array(_FLOATS, 3, "C"), _ROWS, _ROWS, _ROWS, types.Array(_INTS, 2, "C"),
+    types.Array(_INTS, 1, "C"), _CUBE, _ROWS, _ROWS, _ROWS, types.Array(_FLOATS, 4, "C"), _CUBE,
+    types.Array(_INTS, 2, "C"),
 )  # fmt: skip
 
 
 @njit(_SIGNATURE, nogil=True, cache=True)
 def integrate(  # type: ignore[no-untyped-def]
-    rhs, jacobian, parameters, start, duration, start_V, end_V, start_K, end_K, pulse, drawn, drawn_at,
-    compliance, rtol, keep, states, current, charge, energy, status,
+    rhs, jacobian, by_parameter, parameters, start, start_slopes, duration, start_V, end_V, start_K, end_K, pulse,
+    drawn, drawn_at, compliance, rtol, keep, states, current, charge, energy, state_slopes, current_slopes, status,
 ):  # fmt: skip
     """Take every device through the segments; write what is kept, and where a device could not be solved.
 
     Parameters
     ----------
-    rhs, jacobian : compiled functions
-        Of `nvmphys.codegen.kernel`.
+    rhs, jacobian, by_parameter : compiled functions
+        Of `nvmphys.codegen.kernel`; the last is not called where no slopes are asked for.
     parameters : ndarray (device, parameter)
     start : ndarray (device, state)
+    start_slopes : ndarray (device, state, free)
+        Slopes of the start by the free parameters, none or more.
     duration, start_V, end_V, start_K, end_K, pulse : ndarray (segment,)
         As in `Segments`.
     drawn : ndarray (device, pulse)
@@ -314,12 +392,14 @@ def integrate(  # type: ignore[no-untyped-def]
         Place of each segment's end in the output, or -1.
     states : ndarray (kept, device, state)
     current, charge, energy : ndarray (kept, device)
+    state_slopes : ndarray (kept, device, state, free)
+    current_slopes : ndarray (kept, device, free)
     status : ndarray of int (device, 2)
         `DONE`, `TOO_MANY_STEPS` or `NOT_FINITE`, and the segment.
     """
     for device in range(parameters.shape[0]):
         p = parameters[device].copy()
-        x = start[device].copy()
+        x, slopes = start[device].copy(), start_slopes[device].copy()
         z = np.zeros(x.size + 2)
         begin = 0
         while begin < duration.size:  # a stretch over which the parameters stay
@@ -330,9 +410,10 @@ def integrate(  # type: ignore[no-untyped-def]
                 while end < duration.size and pulse[end] == pulse[begin]:
                     end += 1
             code, where = _integrate(
-                rhs, jacobian, p, z, x, duration[begin:end], start_V[begin:end], end_V[begin:end],
+                rhs, jacobian, by_parameter, p, z, x, slopes, duration[begin:end], start_V[begin:end], end_V[begin:end],
                 start_K[begin:end], end_K[begin:end], compliance, rtol, keep[begin:end],
                 states[:, device], current[:, device], charge[:, device], energy[:, device],
+                state_slopes[:, device], current_slopes[:, device],
             )  # fmt: skip
             if code != DONE:
                 status[device, 0], status[device, 1] = code, begin + where

@@ -45,6 +45,10 @@ class Transient:
     energy_J : ndarray (time, device)
         What the source has given until then: ∫ V·I dt of the conduction as exact as the states; V·dQ of a charge, and
         V·I in closed form, by the trapezoidal rule between times looked at.
+    state_slopes : ndarray (time, device, state, parameter)
+        Derivatives of the states by the parameters that were asked for, those of the start included.
+    current_slopes : ndarray (time, device, parameter)
+        Those of the current [A].
     """
 
     time_s: Array
@@ -55,6 +59,8 @@ class Transient:
     current_A: Array
     charge_C: Array
     energy_J: Array
+    state_slopes: Array
+    current_slopes: Array
 
 
 def transient(
@@ -68,6 +74,7 @@ def transient(
     rtol: float = 1e-6,
     closed_form: bool = True,
     keep_states: bool = True,
+    slopes_by: tuple[str, ...] = (),
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Transient:
@@ -92,6 +99,8 @@ def transient(
         Whether to use the closed form where the model has one.
     keep_states : bool, optional
         Whether to keep the states at every time rather than at the last alone.
+    slopes_by : tuple of str, optional
+        Parameters to give slopes by; for models without units, by integration.
     workers : int, optional
         Threads; the result does not depend on their number.
     progress : callable, optional
@@ -124,11 +133,15 @@ def transient(
     drawn = np.zeros((devices.count, 1))
     if model.drawn_per_pulse is not None:
         drawn = as_rng(rng).standard_normal((devices.count, max(waveform.n_pulses, 1)))
-    setting = _Setting(model, waveform, limits, rtol)
-    exact = closed_form and model.closed_form is not None and min(limits) == np.inf
+    if slopes_by and model.units is not None:
+        raise BadInput(f"{model.name}: slopes by parameters are for models without units")
+    setting = _Setting(model, waveform, limits, rtol, slopes_by)
+    exact = not slopes_by and closed_form and model.closed_form is not None and min(limits) == np.inf
     observed, n_units, n_states = int(waveform.observed.sum()), devices.n_units, begin.shape[-1]
     states = np.empty((observed if keep_states else 1, devices.count, n_units, n_states))
     conduction, charge, energy = (np.empty((observed, devices.count)) for _ in range(3))
+    state_slopes = np.empty((observed, devices.count, n_states, len(slopes_by)))
+    current_slopes = np.empty((observed, devices.count, len(slopes_by)))
     per_chunk = max(1, int(min(CHUNK_ROWS, _CHUNK_NUMBERS / (observed * n_states)) / n_units))
     parts = [slice(low, min(low + per_chunk, devices.count)) for low in range(0, devices.count, per_chunk)]
 
@@ -146,8 +159,10 @@ def transient(
             states[:, part] = as_units(model, kept, n_units)
             shape = (observed, part.stop - part.start, -1)
             conduction[:, part], charge[:, part], energy[:, part] = (
-                each.reshape(shape).mean(axis=-1) for each in found[1:]
+                each.reshape(shape).mean(axis=-1) for each in found[1:4]
             )
+            if slopes_by:
+                state_slopes[:, part], current_slopes[:, part] = found[4:]
             if progress is not None:
                 progress(f"simulating {model.name}", part.stop, devices.count)
     current = conduction
@@ -159,7 +174,8 @@ def transient(
         energy = energy + np.cumsum(mean_V[:, np.newaxis] * (charge - before), axis=0)
     names = tuple(state.name for state in devices.system(model).states)
     return Transient(
-        waveform.time_s, waveform.voltage_V, waveform.temperature_K, states, names, current, charge, energy
+        waveform.time_s, waveform.voltage_V, waveform.temperature_K, states, names, current, charge, energy,
+        state_slopes, current_slopes,
     )  # fmt: skip
 
 
@@ -167,8 +183,7 @@ def read(
     model: DeviceModel, devices: Devices, states: Array, voltage_V: float, temperature_K: float
 ) -> tuple[Array, Array]:
     """Return current [A] and charge [C] of each device at a voltage, its states (device, unit, state) as they are."""
-    compiled = devices.compiled(model, slice(None))
-    found = _read_rows(*compiled, as_rows(model, states), voltage_V, temperature_K)
+    found = _read_rows(*devices.seen(model, slice(None), states), voltage_V, temperature_K)
     _, current, charge = (each.reshape(devices.count, -1).mean(axis=-1) for each in found)
     return current, charge
 
@@ -185,21 +200,17 @@ def drain_current(
     """
     if model.drain is None:
         raise BadInput(f"{model.name} has no drain: this is for transistors")
-    made, parameters = devices.compiled(model, slice(None))
-    rows = as_rows(model, states)
+    made, parameters, rows = devices.seen(model, slice(None), states)
     inner, _, _ = _read_rows(made, parameters, rows, gate_V, temperature_K)
     given = (inner, drain_V, temperature_K, *rows.T, *parameters.T)
-    found = np.broadcast_to(_drain(model, devices.n_units if model.coupled else 1, made.names)(*given), inner.shape)
+    found = np.broadcast_to(_drain(model, made.names)(*given), inner.shape)
     return np.array(found.reshape(devices.count, -1).mean(axis=-1))
 
 
 @functools.lru_cache(maxsize=16)
-def _drain(model: DeviceModel, n_units: int, names: tuple[str, ...]) -> Callable[..., Array]:
+def _drain(model: DeviceModel, names: tuple[str, ...]) -> Callable[..., Array]:
     """Return the drain current as a function of inner voltage, drain voltage, temperature, states and parameters."""
-    units = None
-    if model.units is not None and model.coupled:
-        units = [{name: model.parameter(name).value for name in model.units.parameters}] * n_units
-    system = model.system(model.values(), units)
+    system = model.of_means() if model.coupled else model.system(model.values())
     states = [state.symbol for state in system.states]
     made: Callable[..., Array] = sp.lambdify(
         [VOLTAGE, DRAIN, AMBIENT, *states, *map(symbol, names)], system.drain, "numpy", cse=True
@@ -215,6 +226,7 @@ class _Setting:
     waveform: Waveform
     compliance_A: tuple[float, float]
     rtol: float
+    slopes_by: tuple[str, ...] = ()
 
 
 def _limits(compliance_A: Compliance) -> tuple[float, float]:
@@ -227,18 +239,18 @@ def _limits(compliance_A: Compliance) -> tuple[float, float]:
     return positive, negative
 
 
-Found = tuple[Array, Array, Array, Array]
-"""States (time, row, state), conduction current, charge and energy (time, row)."""
+Found = tuple[Array, ...]
+"""States (time, row, state), conduction current, charge and energy (time, row); slopes where they are asked for."""
 
 
 def _closed(setting: _Setting, devices: Devices, part: slice, start: Array) -> Found:
     model, waveform = setting.model, setting.waveform
     assert model.closed_form is not None
     states = model.closed_form(devices.closed_rows(model, part), start, waveform.segments)[waveform.observed]
-    current, charge = np.empty(states.shape[:2]), np.empty(states.shape[:2])
-    compiled = devices.compiled(model, part)
+    made, parameters, rows = devices.seen(model, part, as_units(model, states, devices.n_units))
+    current, charge = np.empty(rows.shape[:2]), np.empty(rows.shape[:2])
     for k, (volts, kelvins) in enumerate(zip(waveform.voltage_V, waveform.temperature_K, strict=True)):
-        _, current[k], charge[k] = _read_rows(*compiled, states[k], float(volts), float(kelvins))
+        _, current[k], charge[k] = _read_rows(made, parameters, rows[k], float(volts), float(kelvins))
     power = waveform.voltage_V[:, np.newaxis] * current
     mean = 0.5 * (power + np.concatenate([power[:1], power[:-1]]))
     return states, current, charge, np.cumsum(mean * np.diff(waveform.time_s, prepend=0.0)[:, np.newaxis], axis=0)
@@ -268,10 +280,16 @@ def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, 
     states = np.empty((int(observed.sum()), *start.shape))
     current, charge, energy = (np.empty(states.shape[:2]) for _ in range(3))
     status = np.zeros((start.shape[0], 2), dtype=np.int64)
+    by_parameter, begin = kernel.rhs, np.zeros((*start.shape, 0))
+    if setting.slopes_by:
+        by_parameter, begin = devices.slopes(model, part, setting.slopes_by)
+    free = begin.shape[-1]
+    state_slopes, current_slopes = np.empty((*states.shape, free)), np.empty((*current.shape, free))
     integrate(
-        kernel.rhs, kernel.jacobian, parameters, np.ascontiguousarray(start), pieces.duration_s,
+        kernel.rhs, kernel.jacobian, by_parameter, parameters, np.ascontiguousarray(start), begin, pieces.duration_s,
         pieces.start_V, pieces.end_V, pieces.start_K, pieces.end_K, pieces.pulse, np.ascontiguousarray(drawn), drawn_at,
-        setting.compliance_A, setting.rtol, keep, states, current, charge, energy, status,
+        setting.compliance_A, setting.rtol, keep, states, current, charge, energy, state_slopes, current_slopes,
+        status,
     )  # fmt: skip
     bad = np.flatnonzero(status[:, 0])
     if bad.size:
@@ -284,4 +302,4 @@ def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, 
             f"the waveform ({pieces.start_V[at]:g} … {pieces.end_V[at]:g} V, {pieces.duration_s[at]:g} s): "
             f"{_REASONS[code]}; {bad.size} such rows; {values}"
         )
-    return states, current, charge, energy
+    return states, current, charge, energy, state_slopes, current_slopes

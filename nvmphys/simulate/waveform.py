@@ -119,8 +119,10 @@ class Piece:
     pulse: int = -1
 
 
-def joined(pieces: Sequence[Piece], temperature_K: float = ROOM_K) -> Waveform:
+def joined(pieces: Sequence[Piece], temperature_K: ArrayLike = ROOM_K) -> Waveform:
     """Return pieces one after another; voltages may jump between them, and the end of the last is looked at.
+
+    `temperature_K` is one for all or one of each piece.
 
     Raises
     ------
@@ -133,12 +135,14 @@ def joined(pieces: Sequence[Piece], temperature_K: float = ROOM_K) -> Waveform:
                 f"piece {k} must last 0 s or more and run between finite voltages (got {piece.duration_s:g} s, "
                 f"{piece.start_V:g} … {piece.end_V:g} V)"
             )
-    if not 0 < temperature_K < np.inf:
-        raise BadInput(f"temperature_K must be > 0 K (got {temperature_K:g} K)")
-    used = [piece for piece in pieces if piece.duration_s > 0]
+    heat = np.broadcast_to(np.asarray(temperature_K, dtype=float), len(pieces))
+    if not np.all((heat > 0) & (heat < np.inf)):
+        raise BadInput(f"temperature_K must be > 0 K (got {heat[~((heat > 0) & (heat < np.inf))][0]:g} K)")
+    lasting = np.array([piece.duration_s > 0 for piece in pieces], dtype=bool)
+    used = [piece for piece, lasts in zip(pieces, lasting, strict=True) if lasts]
     if not used:
         raise BadInput("a waveform needs a piece that lasts longer than 0 s")
-    heat = np.full(len(used), float(temperature_K))
+    heat = heat[lasting]
     durations, begins, ends = (
         np.array([float(getattr(p, n)) for p in used]) for n in ("duration_s", "start_V", "end_V")
     )
@@ -148,15 +152,31 @@ def joined(pieces: Sequence[Piece], temperature_K: float = ROOM_K) -> Waveform:
     return Waveform(Segments(durations, begins, ends, heat, heat, numbers), observed)
 
 
-def pulse(amplitude_V: float, width_s: float, edge_s: float = 0.0, number: int = -1) -> list[Piece]:
+def pulse(
+    amplitude_V: float,
+    width_s: float,
+    edge_s: float = 0.0,
+    number: int = -1,
+    *,
+    trailing_s: float | None = None,
+    trailing_steps: int | None = None,
+) -> list[Piece]:
     """Return the pieces of a pulse: the edges lie within the width, half of each counted.
+
+    A falling edge of its own length, straight or in steps of equal height and length, leaves the time at the top as it
+    is.
 
     >>> [(p.duration_s, p.start_V, p.end_V) for p in pulse(2.0, 1e-7, 2e-8)]
     [(2e-08, 0.0, 2.0), (8e-08, 2.0, 2.0), (2e-08, 2.0, 0.0)]
+    >>> [(p.duration_s, p.start_V, p.end_V) for p in pulse(3.0, 1e-7, trailing_s=4e-7, trailing_steps=2)]
+    [(1e-07, 3.0, 3.0), (2e-07, 2.0, 2.0), (2e-07, 1.0, 1.0)]
     """
     if not 0 <= edge_s < width_s < np.inf:
         raise BadInput(f"edge_s must be shorter than width_s (got {edge_s:g} s against {width_s:g} s)")
     top = Piece(width_s - edge_s, amplitude_V, amplitude_V, pulse=number)
-    if edge_s == 0:
-        return [top]
-    return [Piece(edge_s, 0.0, amplitude_V, pulse=number), top, Piece(edge_s, amplitude_V, 0.0, pulse=number)]
+    fall_s, steps = edge_s if trailing_s is None else trailing_s, trailing_steps or 0
+    heights = [amplitude_V * k / (steps + 1) for k in range(steps, 0, -1)]
+    falling = [Piece(fall_s / steps, volts, volts, pulse=number) for volts in heights]
+    pieces = [Piece(edge_s, 0.0, amplitude_V, pulse=number), top]
+    pieces += falling or [Piece(fall_s, amplitude_V, 0.0, pulse=number)]
+    return [piece for piece in pieces if piece.duration_s > 0]

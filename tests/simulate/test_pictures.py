@@ -20,6 +20,12 @@ LABELS = {
     "pulse_train": [("pulse", None)],
     "ispp": [("amplitude [V]", "conductance [µS]")],
     "retention": [("time [s]", "conductance [µS]")],
+    "read_noise": [("time [s]", "conductance [µS]"), ("frequency [Hz]", "S(I) / I² [1/Hz]")],
+    "write_verify": [
+        ("programmed conductance / target [1]", None),
+        ("pulses per cell", None),
+        ("energy per cell [pJ]", None),
+    ],
     "pund": [("", "voltage [V]"), ("time [µs]", "current [µA]")],
     "pv_loop": [("voltage [V]", "polarization [µC/cm²]")],
 }

@@ -1,0 +1,283 @@
+"""The fit of a device model to experiments: which parameters the data can tell, their values, and left-out devices.
+
+Where nobody names the free parameters, those are taken that the data tell apart: of the slopes of all residuals by all
+parameters, scaled by the range of each, the most independent columns (pivoted QR), as long as what a column adds stands
+out of the noise. The others stay at the model's own values, and the fit says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nvmphys.devices.cards import held_by_card
+from nvmphys.devices.model import DeviceModel
+from nvmphys.errors import BadInput, CheckFailed, unknown_name
+from nvmphys.fit.identify import Identified, Tell, identify, slope_at
+from nvmphys.fit.observed import Observed, problem_of, weighed
+from nvmphys.fit.paths import observed_paths
+from nvmphys.fit.result import versions
+from nvmphys.parameters import Parameter
+from nvmphys.records import Basis, Exclusion, Measurement, ModelCard, Source
+
+Array = NDArray[np.float64]
+
+LEAST_SAID = 3.0
+"""How far a parameter moved over its range must move the residuals, over their noise, to be fitted at all."""
+BLURS = (0.15, 0.05, 0.0)
+"""Shares of a sweep's legs over which residuals are smoothed, in one fit after another: see `Observed.blurred`."""
+LARGE_NOISE = 0.1
+"""Noise that is assumed before a fit has shown it, in the quantity that is fitted."""
+
+
+@dataclass(frozen=True, eq=False)
+class DynamicsFit:
+    """A fitted device model with everything needed to judge it; `card()` hands it out only when the fit converged.
+
+    Attributes
+    ----------
+    model : DeviceModel
+    identified : Identified
+        The free parameters.
+    values : dict of float
+        All parameters.
+    observed : tuple of Observed
+        What was fitted to.
+    left_out : mapping of DataFrame
+        Judgements by what was left out ("every fifth device", "the longest pulse"), beside baselines; a row each.
+    said : tuple of str
+        What is to be said of the fit, a sentence each: what the data cannot tell, what was noticed.
+    sources, exclusions, seed, options
+        Where the data came from, rows left out, and what was asked.
+    """
+
+    model: DeviceModel
+    identified: Identified
+    values: dict[str, float]
+    observed: tuple[Observed, ...]
+    sources: tuple[Source, ...]
+    left_out: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    seed: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_devices(self) -> int:
+        """Number of devices that were fitted to, where the data name them."""
+        named = [o.table["device_id"] for o in self.observed if "device_id" in o.table]
+        return int(pd.concat(named).nunique()) if named else 1
+
+    def card(self, name: str) -> ModelCard:
+        """Return the dynamics card.
+
+        Raises
+        ------
+        CheckFailed
+            When the fit did not converge or ended on a bound: such values would be read as if they were known.
+        """
+        ended = self.identified.convergence
+        if not ended.converged or ended.bound_hits:
+            hits = f"; at their bounds: {', '.join(ended.bound_hits)}" if ended.bound_hits else ""
+            raise CheckFailed(
+                f"no card for {name!r}: the fit of {self.model.name} did not converge ({ended.message}){hits}. "
+                "Fix a parameter that the data cannot tell (--set), widen its bounds or give other experiments"
+            )
+        held, fitted = held_by_card(self.model), set(self.identified.names)
+        unknown = {*self.identified.unknown, *self.identified.prior_decides}
+        return ModelCard(
+            name=name,
+            kind="dynamics",
+            technology=self.model.technology,
+            model=self.model.name,
+            values={n: self.values[n] for n in held},
+            units={n: self.model.parameter(n).unit for n in held},
+            basis={n: Basis.MEASURED if n in fitted - unknown else Basis.ASSUMED for n in held},
+            intervals={
+                n: {"low": low, "high": high}
+                for n, (low, high) in self.identified.intervals.items()
+                if np.isfinite([low, high]).all()
+            },
+            covariance={"names": list(self.identified.names), "correlation": self.identified.correlation.tolist()},
+            validity={what: list(span) for what, span in self.model.validity.items()},
+            calibration={
+                "n_devices": self.n_devices,
+                "noise": self.identified.noise,
+                "left_out": {what: table.to_dict("records") for what, table in self.left_out.items()},
+            },
+            provenance={
+                "sources": [source.id for source in self.sources],
+                "sha256": [source.sha256 for source in self.sources],
+                "citation": [source.citation for source in self.sources],
+                "exclusions": [f"{e.count} × {e.rule}" for e in self.exclusions],
+                "options": dict(self.options),
+                "seed": self.seed,
+                "versions": versions(),
+            },
+            assumptions=tuple(f"{n} was not fitted: the model's own value" for n in held if n not in fitted),
+            unknown=(*self.said, *(f"{n}: not identified by these data" for n in sorted(unknown))),
+        )
+
+
+def fit_dynamics(
+    measurements: Sequence[Measurement],
+    model: DeviceModel,
+    *,
+    free: Sequence[str] | None = None,
+    values: Mapping[str, float] | None = None,
+    holdout: float = 0.2,
+    rng: np.random.Generator,
+    seed: int | None = None,
+    starts: int = 4,
+    profiles: bool = True,
+    read_V: float = 0.1,
+    rest_s: float = 0.0,
+    progress: Tell | None = None,
+) -> DynamicsFit:
+    """Fit a device model to experiments.
+
+    Parameters
+    ----------
+    measurements : sequence of Measurement
+        Experiments that have a waveform: sweeps, pulses, trains, incremental steps, write-verify, retention.
+    model : DeviceModel
+    free : sequence of str, optional
+        Parameters to fit; by default those that the data tell apart.
+    values : mapping, optional
+        Parameters to hold, or to start from, in place of the model's own.
+    holdout : float, optional
+        Share of devices left out to judge the fit on; the values come from all.
+    rng : numpy.random.Generator
+    seed : int, optional
+        For the record.
+    starts, profiles
+        As of `nvmphys.fit.identify.identify`.
+    read_V, rest_s : float, optional
+        As of `nvmphys.fit.paths.observed_paths`.
+    progress : callable, optional
+        Told what is done, how much of it and of how much.
+
+    Returns
+    -------
+    DynamicsFit
+
+    Raises
+    ------
+    BadInput
+        An experiment without a waveform, an unknown parameter, or data that tell of no parameter.
+    """
+    own = model.values(values)
+    observed = [o for m in measurements for o in observed_paths(m, model, read_V=read_V, rest_s=rest_s)]
+    parameters = _free(model, observed, own, free)
+    fixed = {name: value for name, value in own.items() if name not in {p.name for p in parameters}}
+    found, observed = _fitted(observed, parameters, fixed, rng, starts, profiles, progress)
+    fit = DynamicsFit(
+        model=model,
+        identified=found,
+        values=fixed | found.values,
+        observed=tuple(observed),
+        sources=tuple(m.source for m in measurements),
+        said=tuple(found.said_of_combinations()),
+        exclusions=tuple(e for m in measurements for e in m.exclusions),
+        seed=seed,
+        options={"free": [p.name for p in parameters], "read_V": read_V, "rest_s": rest_s},
+    )
+    judged = _left_out(measurements, model, fit, holdout, rng, read_V, rest_s)
+    return fit if judged is None else replace(fit, left_out=judged)
+
+
+def _fitted(
+    observed: Sequence[Observed], parameters: Sequence[Parameter], fixed: Mapping[str, float],
+    rng: np.random.Generator, starts: int, profiles: bool, tell: Tell | None,
+) -> tuple[Identified, list[Observed]]:  # fmt: skip
+    """Return the fit and the experiments with their noise: one round to find it, another to weigh by it."""
+    at, blurs = {p.name: p.value for p in parameters}, BLURS if any(o.legs is not None for o in observed) else (0.0,)
+    for k, blur in enumerate(blurs):
+        begin = tuple(replace(p, value=at[p.name]) for p in parameters)
+        weights = observed if k == 0 else weighed(observed, {**fixed, **at})
+        rough = identify(
+            problem_of(weights, begin, fixed, blur), rng=rng, starts=starts if k == 0 else 1, profiles=False,
+            loss="soft_l1", tell=tell,
+        )  # fmt: skip
+        at = rough.values
+    begin = tuple(replace(p, value=at[p.name]) for p in parameters)
+    seen = weighed(observed, {**fixed, **at})
+    found = identify(problem_of(seen, begin, fixed), rng=rng, starts=1, profiles=profiles, tell=tell)
+    return found, weighed(observed, {**fixed, **found.values})
+
+
+def _free(
+    model: DeviceModel, observed: Sequence[Observed], own: Mapping[str, float], named: Sequence[str] | None
+) -> tuple[Parameter, ...]:
+    """Return the parameters to fit, starting from the values given."""
+    for name in named or ():
+        if name not in own:
+            raise unknown_name(f"parameter of {model.name}", name, own)
+    chosen = tuple(named) if named else _told_apart(model, observed, own)
+    if not chosen:
+        raise BadInput(f"the data tell of no parameter of {model.name}: is the experiment within its reach?")
+    return tuple(replace(model.parameter(name), value=own[name]) for name in chosen)
+
+
+def _told_apart(model: DeviceModel, observed: Sequence[Observed], own: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the parameters that the data tell apart, the most telling first."""
+    from scipy.linalg import qr
+
+    candidates = [p for p in model.parameters if p.bounds[1] > p.bounds[0] and p.name not in _never_fitted(model)]
+    names = [p.name for p in candidates]
+    parts = []
+    for o in observed:
+        if o.slopes is None:
+            raise BadInput(f"{model.name}: name the parameters to fit (free), they cannot be chosen for this model")
+        left = o.measured - o.predict(own)
+        noise = o.noise if np.isfinite(o.noise) else min(LARGE_NOISE, max(float(np.std(left)), 1e-12))
+        slopes = o.blurred(o.slopes(own, names), BLURS[1])
+        parts.append(slopes * [slope_at(p, max(own[p.name], 1e-300)) for p in candidates] / noise)
+    _, triangle, order = qr(np.concatenate(parts), mode="economic", pivoting=True)
+    strengths = np.abs(np.diagonal(triangle))
+    return tuple(names[k] for k, strength in zip(order, strengths, strict=False) if strength > LEAST_SAID)
+
+
+def _never_fitted(model: DeviceModel) -> set[str]:
+    """Return the parameters that belong to the form of the model, or are drawn."""
+    of_form = {p.name for p in model.parameters if p.source.startswith("choice of this")}
+    drawn = {model.drawn_per_pulse, *(model.units.parameters if model.units else ())}
+    return of_form | {name for name in drawn if name is not None}
+
+
+def _left_out(
+    measurements: Sequence[Measurement], model: DeviceModel, fit: DynamicsFit, holdout: float,
+    rng: np.random.Generator, read_V: float, rest_s: float,
+) -> dict[str, pd.DataFrame] | None:  # fmt: skip
+    """Return how a fit without some devices predicts them; None where there are too few."""
+    devices = sorted({d for m in measurements if "device_id" in m.table for d in m.table["device_id"].unique()})
+    n = round(holdout * len(devices))
+    if n < 1 or len(devices) - n < 1:
+        return None
+    out = set(rng.permutation(np.array(devices, dtype=object))[:n].tolist())
+    halves = []
+    for keep in (False, True):
+        parts = [replace(m, table=m.table[m.table["device_id"].isin(out) == keep]) for m in measurements]
+        halves.append(
+            [o for m in parts if len(m.table) for o in observed_paths(m, model, read_V=read_V, rest_s=rest_s)]
+        )
+    names = fit.identified.names
+    parameters = tuple(replace(model.parameter(name), value=fit.values[name]) for name in names)
+    fixed = {name: value for name, value in fit.values.items() if name not in names}
+    found, seen = _fitted(halves[0], parameters, fixed, rng, 1, False, None)
+    rows = []
+    for o, training in zip(halves[1], seen, strict=True):
+        off = o.measured - o.predict({**fixed, **found.values})
+        rows.append(
+            {
+                "experiment": o.experiment, "rows": off.size, "rms": float(np.sqrt(np.mean(off**2))),
+                "rms_fitted": training.noise, "bias": float(off.mean()),
+                "coverage_90": float(np.mean(np.abs(off) <= 1.645 * training.noise)),
+            }
+        )  # fmt: skip
+    return {f"{n} of {len(devices)} devices": pd.DataFrame(rows)}

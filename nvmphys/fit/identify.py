@@ -1,0 +1,342 @@
+"""Least squares with a word on what the data tell: values, intervals, correlations, and what is not identified.
+
+Parameters are fitted in coordinates of their own: the logarithm where their scale is one, else the share of the range
+between their bounds. From several starts the best end is kept. Of J, the residuals' slopes by these coordinates over
+the noise, the singular values say how well each combination is known: one whose standard error spans the whole range
+of its parameters is not known at all. Optimisation and profile likelihoods are lmfit's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from lmfit import Minimizer, Parameters, conf_interval
+from lmfit.minimizer import MinimizerException, MinimizerResult
+from numpy.typing import NDArray
+from scipy.stats import norm, qmc
+
+from nvmphys.errors import BadInput, CheckFailed
+from nvmphys.fit.result import Convergence
+from nvmphys.parameters import Parameter
+
+Array = NDArray[np.float64]
+Values = Mapping[str, float]
+Tell = Callable[[str, int, int], None]
+
+LEVEL = 0.9
+"""Confidence of the intervals."""
+UNKNOWN = 0.5
+"""Share of the range between the bounds: a parameter whose 90 % interval is wider is not identified."""
+PRIOR_RULES = 0.7
+"""Standard error as a share of that of the prior, above which the prior rather than the data decides."""
+_AT_BOUND = 1e-4
+_ROUGH, _FINE = 1e-3, 1e-8
+"""Tolerances of the fit from each start, and of that from the best end."""
+_MOST_EVALUATIONS = 200
+_Z = float(norm.ppf((1 + LEVEL) / 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is to be fitted.
+
+    Attributes
+    ----------
+    parameters : tuple of Parameter
+        Those that are free, with the values to start from.
+    residuals : callable
+        Measured less predicted (residual,), over the noise where that is known, from the values of the parameters.
+    jacobian : callable or None
+        Slopes (residual, parameter) of the residuals by the values; differences are taken without it.
+    noise_known : bool
+        Whether the residuals are in units of the noise; else its size is taken from what is left over.
+    """
+
+    parameters: tuple[Parameter, ...]
+    residuals: Callable[[Values], Array]
+    jacobian: Callable[[Values], Array] | None = None
+    noise_known: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Identified:
+    """A fit of parameters and what it says of each.
+
+    Attributes
+    ----------
+    names : tuple of str
+    values, standard_errors : dict of float
+        In the parameters' units; the error is linear, at the fitted value.
+    intervals : dict of tuple of float
+        90 %, by the profile of the likelihood, or from the standard error in the fit's coordinate; the bounds where the
+        data set no limit.
+    correlation : ndarray (parameter, parameter)
+        Of the fit's coordinates.
+    singular_values : ndarray (combination,)
+        1 over the standard error of each combination of the coordinates, the best known first.
+    combinations : ndarray (combination, parameter)
+        What each is made of.
+    unknown : tuple of str
+        Parameters whose interval spans more than `UNKNOWN` of their range.
+    prior_decides : tuple of str
+        Parameters that the prior rather than the data holds.
+    residuals : ndarray (residual,)
+    noise : float
+        Size of the noise in units of the residuals.
+    convergence : Convergence
+    """
+
+    names: tuple[str, ...]
+    values: dict[str, float]
+    standard_errors: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    correlation: Array
+    singular_values: Array
+    combinations: Array
+    unknown: tuple[str, ...]
+    prior_decides: tuple[str, ...]
+    residuals: Array
+    noise: float
+    convergence: Convergence
+
+    def said_of_combinations(self) -> list[str]:
+        """Return a sentence for each combination of parameters that the data do not fix."""
+        found = []
+        for strength, weights in zip(self.singular_values, self.combinations, strict=True):
+            parts = [(n, w) for n, w in zip(self.names, weights, strict=True) if abs(w) > 0.2]
+            if strength * UNKNOWN * 0.5 < _Z:
+                shown = " ".join(f"{w:+.2f}·{n}" for n, w in sorted(parts, key=lambda part: -abs(part[1])))
+                found.append(f"the data do not fix {shown} (in the fit's coordinates)")
+        return found
+
+
+def coordinate(parameter: Parameter, value: float) -> float:
+    """Return the fit's coordinate of a value: over the range between the bounds it runs from 0 to 1.
+
+    >>> round(coordinate(Parameter("a", "1", 1.0, (0.1, 10.0), "", "", "log"), 1.0), 3)
+    0.5
+    """
+    low, high = parameter.bounds
+    if parameter.scale == "log":
+        return float(np.log(value / low) / np.log(high / low))
+    return float((value - low) / (high - low))
+
+
+def value_at(parameter: Parameter, at: float) -> float:
+    """Return the value at a coordinate, the inverse of `coordinate`."""
+    low, high = parameter.bounds
+    at = min(max(at, 0.0), 1.0)
+    if parameter.scale == "log":
+        return float(low * (high / low) ** at)
+    return float(low + (high - low) * at)
+
+
+def slope_at(parameter: Parameter, value: float) -> float:
+    """Return d(value)/d(coordinate)."""
+    low, high = parameter.bounds
+    return float(value * np.log(high / low)) if parameter.scale == "log" else float(high - low)
+
+
+def identify(
+    problem: Problem,
+    *,
+    rng: np.random.Generator,
+    starts: int = 8,
+    loss: str = "linear",
+    profiles: bool = True,
+    tell: Tell | None = None,
+) -> Identified:
+    """Fit parameters and say what the data tell of each.
+
+    Parameters
+    ----------
+    problem : Problem
+    rng : numpy.random.Generator
+        For the starts after the first, which is at the parameters' own values.
+    starts : int, optional
+        Places over the bounds to start from.
+    loss : str, optional
+        Of `scipy.optimize.least_squares`: "linear", or "soft_l1" where some residuals are outliers.
+    profiles : bool, optional
+        Whether the intervals come from the profile of the likelihood.
+    tell : callable, optional
+        Told what is done, how much of it and of how much.
+
+    Returns
+    -------
+    Identified
+
+    Raises
+    ------
+    BadInput
+        Fewer residuals than parameters, or residuals that are no numbers at the start.
+    CheckFailed
+        No start led anywhere.
+
+    Examples
+    --------
+    >>> t = np.linspace(0, 3, 50)
+    >>> y = 2.0 * np.exp(-t / 0.7) + 0.01 * np.sin(40 * t)
+    >>> a = Parameter("a", "1", 1.0, (0.1, 10), "height", "")
+    >>> tau = Parameter("tau", "s", 1.0, (0.01, 10), "time", "", "log")
+    >>> found = identify(Problem((a, tau), lambda p: y - p["a"] * np.exp(-t / p["tau"])), rng=np.random.default_rng(1))
+    >>> round(found.values["tau"], 2), found.unknown
+    (0.7, ())
+    """
+    parameters = problem.parameters
+    own = np.array([coordinate(p, p.value) for p in parameters])
+    at_own = problem.residuals({p.name: p.value for p in parameters})
+    if at_own.size + _priors(parameters, own).size < len(parameters):
+        raise BadInput(f"a fit of {len(parameters)} parameters needs as many numbers at least (got {at_own.size})")
+    fits = []
+    for k, begin in enumerate(_starts(own, starts, rng)):
+        if tell is not None:
+            tell("starts of the fit", k, starts)
+        fits.append(_minimised(problem, begin, loss, _ROUGH))
+    good = [fit for fit in fits if fit is not None]
+    if not good:
+        raise CheckFailed("no start of the fit led to numbers: the model may not suit the data, or bounds are too wide")
+    best = min(good, key=lambda fit: float(fit[1].cost))
+    final = _minimised(problem, np.array([best[1].params[p.name].value for p in parameters]), loss, _FINE)
+    minimizer, result = final if final is not None else best
+    return _identified(problem, minimizer, result, loss, profiles, tell)
+
+
+def fisher_gain(known: Identified, parameters: Sequence[Parameter], jacobian: Array, noise: float) -> float:
+    """Return by how much ln det of the Fisher information rises with measurements of slopes J over their noise.
+
+    `jacobian` (residual, parameter) is by the parameters' values, at the fitted ones. With the information A of what
+    is known (of unit prior width over the bounds where nothing is), the gain is ln det(1 + A⁻¹·JᵀJ/noise²).
+    """
+    scale = np.array([slope_at(p, known.values[p.name]) for p in parameters])
+    slopes = np.asarray(jacobian) * scale / noise
+    weak = known.combinations.T * known.singular_values**2 @ known.combinations + np.eye(len(parameters))
+    return float(np.linalg.slogdet(np.eye(len(parameters)) + np.linalg.solve(weak, slopes.T @ slopes))[1])
+
+
+def _starts(own: Array, count: int, rng: np.random.Generator) -> list[Array]:
+    """Return the parameters' own coordinates and others spread evenly over the bounds."""
+    others = qmc.Sobol(own.size, rng=rng).random_base2(max(0, int(np.ceil(np.log2(max(count, 2))))))
+    return [np.clip(own, 1e-6, 1 - 1e-6), *(0.02 + 0.96 * others[: count - 1])]
+
+
+def _priors(parameters: Sequence[Parameter], at: Array) -> Array:
+    """Return what the coordinates lack of their priors' centres, over the priors' widths."""
+    out = []
+    for parameter, x in zip(parameters, at, strict=True):
+        if parameter.prior is not None:
+            centre, width = parameter.prior
+            value = value_at(parameter, float(x))
+            out.append(((np.log(value) if parameter.scale == "log" else value) - centre) / width)
+    return np.array(out)
+
+
+def _prior_widths(parameters: Sequence[Parameter], at: Array) -> Array:
+    """Return the widths of the priors in the coordinates; infinite without one."""
+    out = np.full(len(parameters), np.inf)
+    for k, parameter in enumerate(parameters):
+        if parameter.prior is not None:
+            value = value_at(parameter, float(at[k]))
+            in_unit = parameter.prior[1] * (value if parameter.scale == "log" else 1.0)
+            out[k] = in_unit / slope_at(parameter, value)
+    return out
+
+
+def _minimised(problem: Problem, begin: Array, loss: str, tolerance: float) -> tuple[Minimizer, MinimizerResult] | None:
+    """Return lmfit's minimizer and its result from one start; None where it met numbers that are none."""
+    given = Parameters()
+    for parameter, at in zip(problem.parameters, begin, strict=True):
+        given.add(parameter.name, value=float(at), min=0.0, max=1.0)
+
+    def coordinates(params: Parameters) -> tuple[Array, dict[str, float]]:
+        at = np.array([params[p.name].value for p in problem.parameters])
+        return at, {p.name: value_at(p, float(x)) for p, x in zip(problem.parameters, at, strict=True)}
+
+    def residuals(params: Parameters) -> Array:
+        at, values = coordinates(params)
+        found = np.concatenate([problem.residuals(values), _priors(problem.parameters, at)])
+        return np.where(np.isfinite(found), found, 1e6)
+
+    def slopes(params: Parameters) -> Array:
+        assert problem.jacobian is not None
+        at, values = coordinates(params)
+        scale = np.array([slope_at(p, values[p.name]) for p in problem.parameters])
+        widths = _prior_widths(problem.parameters, at)
+        held = np.isfinite(widths)
+        found = np.vstack([problem.jacobian(values) * scale, np.diag(1 / widths)[held]])
+        moving = [params[p.name].vary for p in problem.parameters]  # a profile holds one still
+        return np.where(np.isfinite(found), found, 0.0)[:, moving]
+
+    own = {} if problem.jacobian is None else {"Dfun": slopes}
+    minimizer = Minimizer(residuals, given, nan_policy="omit", scale_covar=not problem.noise_known, **own)
+    try:
+        result = minimizer.least_squares(
+            loss=loss, x_scale="jac", ftol=tolerance, xtol=tolerance, gtol=tolerance, max_nfev=_MOST_EVALUATIONS
+        )
+    except (ValueError, np.linalg.LinAlgError):
+        return None
+    return (minimizer, result) if not result.aborted and np.isfinite(result.cost) else None
+
+
+def _identified(
+    problem: Problem, minimizer: Minimizer, result: MinimizerResult, loss: str, profiles: bool, tell: Tell | None
+) -> Identified:
+    """Return what lmfit's result says, in the parameters' units."""
+    parameters = problem.parameters
+    names = tuple(p.name for p in parameters)
+    at = np.array([result.params[name].value for name in names])
+    values = {p.name: value_at(p, float(x)) for p, x in zip(parameters, at, strict=True)}
+    slopes = np.asarray(result.jac)
+    left = problem.residuals(values)
+    free = max(1, slopes.shape[0] - len(names))
+    noise = 1.0 if problem.noise_known else float(np.sqrt(max(2 * result.cost, 1e-300) / free))
+    _, strengths, combinations = np.linalg.svd(slopes / noise, full_matrices=False)
+    errors = _errors(strengths, combinations)
+    hits = tuple(n for n, x in zip(names, at, strict=True) if min(x, 1 - x) < _AT_BOUND)
+    intervals = {n: (x - _Z * e, x + _Z * e) for n, x, e in zip(names, at, errors, strict=True)}
+    if profiles and loss == "linear":
+        intervals |= _profiles(minimizer, result, [n for n, e in zip(names, errors, strict=True) if e < UNKNOWN], tell)
+    unknown = tuple(n for n in names if np.ptp(np.clip(intervals[n], 0.0, 1.0)) > UNKNOWN)
+    own = {p.name: p for p in parameters}
+    widths = _prior_widths(parameters, at)
+    prior_decides = tuple(n for n, e, w in zip(names, errors, widths, strict=True) if e > PRIOR_RULES * w)
+    scaled = np.outer(1 / errors, 1 / errors)
+    covariance = (combinations.T / np.maximum(strengths, 1e-300) ** 2) @ combinations
+    return Identified(
+        names=names,
+        values=values,
+        standard_errors={n: float(slope_at(own[n], values[n]) * e) for n, e in zip(names, errors, strict=True)},
+        intervals={n: (value_at(own[n], low), value_at(own[n], high)) for n, (low, high) in intervals.items()},
+        correlation=covariance * scaled,
+        singular_values=strengths,
+        combinations=combinations,
+        unknown=unknown,
+        prior_decides=prior_decides,
+        residuals=left,
+        noise=noise,
+        convergence=Convergence(bool(result.success), str(result.message), int(result.nfev), float(result.cost), hits),
+    )
+
+
+def _errors(strengths: Array, combinations: Array) -> Array:
+    """Return the standard errors of the coordinates."""
+    return np.asarray(np.sqrt(((combinations / np.maximum(strengths, 1e-150)[:, np.newaxis]) ** 2).sum(axis=0)))
+
+
+def _profiles(
+    minimizer: Minimizer, result: MinimizerResult, names: Sequence[str], tell: Tell | None
+) -> dict[str, tuple[float, float]]:
+    """Return the 90 % intervals of coordinates by the profile of the likelihood; where it gives none, none."""
+    found = {}
+    for k, name in enumerate(names):
+        if tell is not None:
+            tell("profiles of the likelihood", k, len(names))
+        try:
+            levels = conf_interval(minimizer, result, p_names=[name], sigmas=[LEVEL])[name]
+        except (MinimizerException, ValueError, KeyError, TypeError, RuntimeError):
+            continue
+        low, high = (float(levels[k][1]) for k in (0, -1))
+        found[name] = (low if np.isfinite(low) else 0.0, high if np.isfinite(high) else 1.0)
+    return found

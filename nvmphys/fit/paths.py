@@ -1,0 +1,266 @@
+"""Measured experiments as waveforms, and what a device model reads along them: currents and conductances with slopes.
+
+A device is taken through the voltages it saw. Sweeps compare the logarithm of the current at each point, pulses that of
+the conductance read after each. Slopes by the parameters are those of the variational equations
+(:func:`nvmphys.simulate.transient`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nvmphys.devices.model import DeviceModel
+from nvmphys.errors import BadInput
+from nvmphys.fit.identify import Values
+from nvmphys.fit.observed import Observed
+from nvmphys.records import Measurement
+from nvmphys.simulate import transient
+from nvmphys.simulate.devices import alike
+from nvmphys.simulate.waveform import ROOM_K, Piece, Waveform, joined, pulse, through
+
+Array = NDArray[np.float64]
+
+READ_S = 1e-15
+"""How long a read after a pulse lasts: no state moves in it [s]."""
+READ_V = 0.1
+"""Read voltage where the table does not say [V]."""
+LEAST_SHARE = 1e-9
+"""Share of the largest current below which a point of a sweep tells nothing: it is left out."""
+SATURATED, SAME = 3, 1e-3
+"""Points in a row whose currents are the same within a share: they show a compliance."""
+_DECADE = np.log(10.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """A waveform that a device saw, and which of its looks are rows of the table.
+
+    Attributes
+    ----------
+    waveform : Waveform
+    looks : ndarray of int (row,)
+        Which time looked at each row is.
+    scale_V : ndarray (row,)
+        What the current is divided by: 1 for a current, the read voltage for a conductance.
+    compliance_A : tuple
+        Largest current at positive and at negative voltage [A], or None.
+    rows : ndarray of int (row,)
+        Places in the table.
+    legs : ndarray of int (row,)
+        Stretches of one direction of the voltage, numbered; -1 where rows stand alone.
+    """
+
+    waveform: Waveform
+    looks: NDArray[np.int64]
+    scale_V: Array
+    compliance_A: tuple[float | None, float | None]
+    rows: NDArray[np.int64]
+    legs: NDArray[np.int64] | None = None
+
+
+def observed_paths(
+    measurement: Measurement, model: DeviceModel, *, read_V: float = READ_V, rest_s: float = 0.0
+) -> list[Observed]:
+    """Return what a measurement says in the quantity that is fitted.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        Of a sweep, pulses on fresh devices, trains of pulses, incremental steps, write-verify or retention.
+    model : DeviceModel
+    read_V : float, optional
+        Read voltage of pulses and retention [V], where the table has no `voltage_V`.
+    rest_s : float, optional
+        Rest at 0 V between a pulse and its read [s].
+
+    Raises
+    ------
+    BadInput
+        An experiment that has no waveform, a table that lacks a column, or rows that hold nothing to fit.
+    """
+    if measurement.experiment not in _PATHS:
+        raise BadInput(f"{measurement.experiment} is no experiment that is fitted as a path: {', '.join(_PATHS)} are")
+    table = measurement.table.reset_index(drop=True)
+    make, needed, column = _PATHS[measurement.experiment]
+    missing = [name for name in needed if name not in table]
+    if missing:
+        raise BadInput(
+            f"{measurement.source.id}: a fit to {measurement.experiment} needs the columns {', '.join(needed)} "
+            f"(got no {', '.join(missing)}): name them in a column map"
+        )
+    if column == "conductance_S" and column not in table:
+        if "resistance_ohm" not in table:
+            raise BadInput(f"{measurement.source.id}: pulses need conductance_S or resistance_ohm after each")
+        table = table.assign(conductance_S=1 / table["resistance_ohm"])
+    numbers = table[[*needed, column]].to_numpy(dtype=float)
+    bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
+    if bad.size:
+        raise BadInput(f"{measurement.source.id}: row {bad[0] + 1} of {measurement.experiment} holds no finite numbers")
+    paths = make(table, read_V, rest_s)
+    rows = np.concatenate([path.rows for path in paths]) if paths else np.empty(0, dtype=np.int64)
+    values = np.abs(table[column].to_numpy(dtype=float)[rows])
+    if not rows.size or np.ptp(values) == 0:
+        raise BadInput(
+            f"{measurement.source.id}: nothing to fit in {measurement.experiment}: "
+            + (f"{column} is the same in all {rows.size} rows" if rows.size else "no row tells of the device")
+        )
+    what = "current [A]" if column == "current_A" else "conductance [S]"
+    return [
+        Observed(
+            measurement.experiment, table.loc[rows].reset_index(drop=True), f"log10 of {what}", np.log10(values),
+            _prediction(model, paths), _slopes(model, paths), legs=_numbered(paths),
+        )
+    ]  # fmt: skip
+
+
+def _numbered(paths: Sequence[Path]) -> NDArray[np.int64] | None:
+    """Return the stretches of all paths, numbered through."""
+    if any(path.legs is None for path in paths):
+        return None
+    out: list[NDArray[np.int64]] = []
+    for path in paths:
+        assert path.legs is not None
+        out.append(path.legs + (int(out[-1].max()) + 1 if out else 0))
+    return np.concatenate(out)
+
+
+def _prediction(model: DeviceModel, paths: Sequence[Path]) -> Callable[[Values], Array]:
+    def predict(values: Values) -> Array:
+        return np.concatenate([_read(model, path, values, ())[0] for path in paths])
+
+    return predict
+
+
+def _slopes(model: DeviceModel, paths: Sequence[Path]) -> Callable[[Values, Sequence[str]], Array] | None:
+    if model.units is not None:
+        return None
+
+    def slopes(values: Values, names: Sequence[str]) -> Array:
+        return np.concatenate([_read(model, path, values, tuple(names))[1] for path in paths])
+
+    return slopes
+
+
+def _read(model: DeviceModel, path: Path, values: Values, names: tuple[str, ...]) -> tuple[Array, Array]:
+    """Return the logarithm of what is read (row,), and its slopes (row, parameter)."""
+    found = transient(
+        model, path.waveform, alike(model, values), compliance_A=path.compliance_A, slopes_by=names, rtol=1e-7
+    )
+    current = found.current_A[path.looks, 0]
+    slopes = found.current_slopes[path.looks, 0] / np.where(current == 0, 1.0, current)[:, np.newaxis] / _DECADE
+    return np.log10(np.maximum(np.abs(current / path.scale_V), 1e-30)), slopes
+
+
+def _devices(table: pd.DataFrame) -> list[NDArray[np.int64]]:
+    """Return the rows of each device, in file order."""
+    if "device_id" not in table:
+        return [np.arange(len(table))]
+    return [np.asarray(rows) for rows in table.groupby("device_id", sort=False).indices.values()]
+
+
+def _column(table: pd.DataFrame, rows: NDArray[np.int64], name: str, default: float) -> Array:
+    """Return a column's numbers, or a default for all."""
+    return table[name].to_numpy(dtype=float)[rows] if name in table else np.full(rows.size, default)
+
+
+def _sweeps(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
+    """Return sweeps: a straight line from each point to the next, from 0 V at time 0."""
+    paths = []
+    for rows in _devices(table):
+        time, volts = _column(table, rows, "time_s", 0.0), _column(table, rows, "voltage_V", 0.0)
+        current, heat = _column(table, rows, "current_A", 0.0), _column(table, rows, "temperature_K", ROOM_K)
+        if time[0] > 0:
+            time, volts, heat = np.append(0.0, time), np.append(0.0, volts), np.append(heat[0], heat)
+        first = time.size - rows.size
+        limits = tuple(_compliance(volts[first:], current, sign) for sign in (1, -1))
+        limited = np.zeros(rows.size, dtype=bool)
+        for sign, limit in zip((1, -1), limits, strict=True):
+            if limit is not None:
+                limited |= (sign * volts[first:] > 0) & (np.abs(current) >= limit * (1 - SAME))
+        tells = (np.abs(current) > LEAST_SHARE * np.abs(current).max()) & ~limited & (volts[first:] != 0)
+        tells[: 1 - first] = False  # the start is where the waveform begins, no look
+        kept = np.flatnonzero(tells)
+        turned = np.diff(np.sign(np.diff(volts)), prepend=0.0, append=0.0) != 0
+        legs = np.cumsum(np.where(turned, 1, 0))[first:]
+        paths.append(
+            Path(through(time, volts, heat), kept + first - 1, np.ones(kept.size), (limits[0], limits[1]), rows[kept],
+                 legs[kept])
+        )  # fmt: skip
+    return paths
+
+
+def _compliance(volts: Array, current: Array, sign: int) -> float | None:
+    """Return the current that a source was limited to: where it stays the same while the voltage moves on."""
+    side = np.flatnonzero((sign * volts > 0) & (current != 0))
+    size = np.abs(current[side])
+    if side.size < SATURATED:
+        return None
+    still = (np.abs(np.diff(size)) <= SAME * size[1:]) & (np.diff(side) == 1) & (np.diff(volts[side]) != 0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], still.astype(int), [0]])))
+    runs = [(first, last) for first, last in zip(edges[::2], edges[1::2], strict=True) if last - first + 1 >= SATURATED]
+    high = [size[first : last + 1] for first, last in runs if size[first] >= 0.5 * size.max()]
+    return float(np.median(max(high, key=len))) if high else None
+
+
+def _train_of(table: pd.DataFrame, rows: NDArray[np.int64], read_V: float, rest_s: float, fresh: bool) -> list[Path]:
+    """Return pulses of one device: one after another, or each on a fresh device."""
+    volts, widths = (_column(table, rows, name, 0.0) for name in ("pulse_voltage_V", "pulse_width_s"))
+    reads, heat = _column(table, rows, "voltage_V", read_V), _column(table, rows, "temperature_K", ROOM_K)
+    pieces: list[list[Piece]] = []
+    for k in range(rows.size):
+        one = pulse(volts[k], widths[k], number=k) if volts[k] else []
+        pieces.append([*one, Piece(rest_s, 0.0, 0.0), Piece(READ_S, reads[k], reads[k], observed=True)])
+    none = (None, None)
+    if fresh:
+        keys: dict[tuple[float, ...], list[int]] = {}
+        for k in range(rows.size):
+            keys.setdefault((volts[k], widths[k], reads[k], heat[k]), []).append(k)
+        return [
+            Path(joined(pieces[same[0]], heat[same[0]]), np.zeros(len(same), dtype=np.int64), reads[same], none,
+                 rows[same])
+            for same in keys.values()
+        ]  # fmt: skip
+    wave = joined([piece for group in pieces for piece in group], float(heat[0]))
+    return [Path(wave, np.arange(rows.size), reads, none, rows)]
+
+
+def _pulses(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
+    return _train_of(table, np.arange(len(table)), read_V, rest_s, fresh=True)
+
+
+def _trains(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
+    return [path for rows in _devices(table) for path in _train_of(table, rows, read_V, rest_s, fresh=False)]
+
+
+def _retention(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
+    """Return reads over time at no voltage between."""
+    paths = []
+    for rows in _devices(table):
+        time, heat = _column(table, rows, "time_s", 0.0), _column(table, rows, "temperature_K", ROOM_K)
+        if np.any(np.diff(time) <= 0) or time[0] <= 0:
+            raise BadInput("times of retention must be > 0 s and increase for each device: sort the table")
+        pieces = [
+            piece
+            for span in np.diff(time, prepend=0.0)
+            for piece in (Piece(float(span), 0.0, 0.0), Piece(READ_S, read_V, read_V, observed=True))
+        ]
+        wave = joined(pieces, np.repeat(heat, 2))
+        paths.append(Path(wave, np.arange(rows.size), np.full(rows.size, read_V), (None, None), rows))
+    return paths
+
+
+Make = Callable[[pd.DataFrame, float, float], list[Path]]
+_AFTER_PULSES = ("pulse_voltage_V", "pulse_width_s")
+_PATHS: Mapping[str, tuple[Make, tuple[str, ...], str]] = {
+    "sweep": (_sweeps, ("time_s", "voltage_V", "current_A"), "current_A"),
+    "pulse": (_pulses, _AFTER_PULSES, "conductance_S"),
+    "pulse_train": (_trains, _AFTER_PULSES, "conductance_S"),
+    "ispp": (_trains, _AFTER_PULSES, "conductance_S"),
+    "write_verify": (_trains, _AFTER_PULSES, "conductance_S"),
+    "retention": (_retention, ("time_s",), "conductance_S"),
+}
