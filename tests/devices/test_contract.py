@@ -45,6 +45,8 @@ START = 1e-6
 SETTLED = 5e-3
 """How far a closed form may be from the integrator at rest: it takes what is fast, a response or a turnover, as done at
 once, and a state that ends within the width of its window as at the window's edge; both widths are thousandths."""
+STEPPED = 1e-3
+"""How far the solution of coupled units may follow from how finely a waveform is cut: their counts are exact to that."""
 POINTS = 2000
 NUDGE = 1e-10
 """Difference of a state from which its slopes are taken: below the tolerance, since windows have corners."""
@@ -500,7 +502,8 @@ def test_the_same_seed_gives_the_same_path_however_often_it_is_looked_at_and_in_
         assert np.array_equal(paths[0], chunked)
     if model.closed_form is not None:
         once, often = (transient(model, train(model, parts), cells).states for parts in (1, 5))
-        assert once == pytest.approx(often, abs=1e-9)
+        # coupled units are solved by steps of their own, which follow the pieces of the waveform
+        assert once == pytest.approx(often, abs=STEPPED if model.coupled else 1e-9)
     if model.drawn_per_pulse is not None:
         assert not np.array_equal(paths[0], transient(model, train(model, 1), cells, rng=8).states)
 
