@@ -62,8 +62,12 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     drained = f", {DRAIN.name}=0.1"
     rates = f"({', '.join(printer.doprint(rate) for rate in system.by_current or system.rates)},)"
     port = system.port_by_current if system.by_current else system.port
+    shared: list[tuple[sp.Symbol, sp.Expr]] = []
+    current = system.current
+    if system.by_current:
+        shared, (current,) = sp.cse([system.current], sp.numbered_symbols("_"))
     wanted = {
-        "current": (printer.doprint(system.current), "Conduction current [A] at V behind what is in series [V]."),
+        "current": (printer.doprint(current), "Conduction current [A] at V behind what is in series [V]."),
         "port": (printer.doprint(port), "Voltage at the terminals [V] at V behind what is in series [V]."),
         "charge": (printer.doprint(system.charge), "Charge [C] besides the conduction."),
         "rate": (rates, "d(state)/dt [1/s], one of each state."),
@@ -74,10 +78,12 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
             f"Drain current [A] at {DRAIN.name} from drain to source [V].",
         )
     handed = f"{', '.join(arguments.split(', ')[:-1])}, {AMBIENT.name}={AMBIENT.name}"
-    through = f"    {CURRENT.name} = current({handed})\n" if system.by_current else ""
+    before = {"current": "".join(f"    {short} = {printer.doprint(part)}\n" for short, part in shared)}
+    if system.by_current:
+        before["port"] = before["rate"] = f"    {CURRENT.name} = current({handed})\n"
     lines += [
         f'\n\ndef {function}({arguments}{drained if function == "drain" else ""}):\n    """{what}"""\n'
-        f"{through if function in ('port', 'rate') else ''}    return {body}"
+        f"{before.get(function, '')}    return {body}"
         for function, (body, what) in wanted.items()
     ]
     return "\n".join([*lines, ""])

@@ -213,7 +213,7 @@ MODEL = DeviceModel(
         "traps that screen follow the polarization at once; how much they screen is no measured number",
         "one field for all domains, none of their neighbours' own; a domain keeps its threshold from flip to flip",
         "activation fields do not depend on the temperature; no leakage, no imprint, no fatigue",
-        "in inversion ψ stays at Φ, where Poisson's equation lets it creep on by 0.1 … 0.2 V, as in accumulation",
+        "in inversion ψ stays at Φ, where Poisson's equation lets it creep on by 0.1 … 0.25 V, as in accumulation",
         "a long channel of constant mobility, charge of the gate taken at V_DS = 0, no series resistance",
         "all devices of a simulation have as many domains: area varied from device to device changes charge alone",
     ),

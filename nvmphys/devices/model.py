@@ -208,7 +208,12 @@ class System:
         """Return `VOLTAGE` with nothing at the terminals and the states at their start [V]."""
         put_in = {symbol(name): value for name, value in self.values.items()} | {AMBIENT: ambient_K}
         put_in |= {state.symbol: x for state, x in zip(self.states, self.start, strict=True)}
-        port = sp.lambdify(VOLTAGE, self.port.subs(put_in), "numpy")
+        arguments = [VOLTAGE, CURRENT, *put_in]
+        through, between = (sp.lambdify(arguments, e, cse=True) for e in (self.current, self.port_by_current))
+
+        def port(volts: float) -> float:
+            return float(between(volts, through(volts, 0.0, *put_in.values()), *put_in.values()))
+
         if port(0.0) == 0:
             return 0.0
         far = 1.0

@@ -78,23 +78,29 @@ def _sweep(figure: Figure, table: pd.DataFrame) -> None:
 
 
 def _pulse(figure: Figure, table: pd.DataFrame) -> None:
+    """Draw what pulses leave against their width, or against their amplitude where there are more of these."""
     ax = figure.subplots()
     column, scale, label = _answer(table)
-    widths = "pulse_width_s" in table
-    amplitudes = sorted(table["pulse_voltage_V"].unique()) if widths else []
-    groups = [(f"{a:g} V", table[table["pulse_voltage_V"] == a]) for a in amplitudes] or [("all", table)]
-    for k, (amplitude, rows) in enumerate(groups):
-        by = rows.groupby("pulse_width_s" if widths else "pulse_voltage_V")[column]
+    amplitudes, widths = (
+        table[name].nunique() if name in table else 1 for name in ("pulse_voltage_V", "pulse_width_s")
+    )
+    kinds = {"pulse_width_s": ("pulse width [s]", "width", "s"), "pulse_voltage_V": ("amplitude [V]", "amplitude", "V")}
+    along, among = ("pulse_voltage_V", "pulse_width_s") if amplitudes > 2 * widths else tuple(kinds)
+    groups = sorted(table[among].unique()) if among in table else [None]
+    for k, condition in enumerate(groups):
+        rows = table if condition is None else table[table[among] == condition]
+        by = rows.groupby(along)[column]
         middle, low, high = (by.quantile(q) * scale for q in (0.5, 0.05, 0.95))
-        colour = COLOURS[k % len(COLOURS)]
-        ax.plot(middle.index, middle, "o-", ms=4, lw=1.2, color=colour, label=amplitude)
+        colour, name = COLOURS[k % len(COLOURS)], "all" if condition is None else f"{condition:g} {kinds[among][2]}"
+        ax.plot(middle.index, middle, "o-", ms=4, lw=1.2, color=colour, label=name)
         ax.fill_between(middle.index, low, high, color=colour, alpha=0.2, lw=0)
-    if widths:
+    if along == "pulse_width_s":
         ax.set_xscale("log")
-        ax.legend(title="amplitude", fontsize=8)
+    if groups != [None]:
+        ax.legend(title=kinds[among][1], fontsize=8)
     if column == "conductance_S":
         ax.set_yscale("log")
-    _grid(ax, "pulse width [s]" if widths else "amplitude [V]", label)
+    _grid(ax, kinds[along][0], label)
 
 
 def _pulse_train(figure: Figure, table: pd.DataFrame) -> None:

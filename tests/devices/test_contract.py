@@ -46,7 +46,7 @@ SETTLED = 5e-3
 """How far a closed form may be from the integrator at rest: it takes what is fast, a response or a turnover, as done at
 once, and a state that ends within the width of its window as at the window's edge; both widths are thousandths."""
 STEPPED = 1e-3
-"""How far the solution of coupled units may follow from how finely a waveform is cut: their counts are exact to that."""
+"""How much the counts of coupled units, solved by steps of their own, may depend on how finely a waveform is cut."""
 POINTS = 2000
 NUDGE = 1e-10
 """Difference of a state from which its slopes are taken: below the tolerance, since windows have corners."""
