@@ -114,8 +114,13 @@ MODEL = DeviceModel(
     experiments={
         "pulse_train": {"amplitude_V": 2.0, "width_s": 50e-9, "n_pulses": 20, "rest_s": 38.6, "read_V": 0.2},
         "write_verify": {
-            "target_S": (5e-6, 10e-6), "window_of_target": 0.1, "set_V": (2.0, 0.0, 2.0), "set_width_s": 50e-9,
-            "max_pulses": 40, "rest_s": 38.6, "read_V": 0.2,
+            "target_S": (5e-6, 10e-6),
+            "window_of_target": 0.1,
+            "set_V": (2.0, 0.0, 2.0),
+            "set_width_s": 50e-9,
+            "max_pulses": 40,
+            "rest_s": 38.6,
+            "read_V": 0.2,
         },
         "retention": {"duration_s": 1e6, "temperature_K": (300.0,), "read_V": 0.2},
         "read_noise": {"read_V": 0.2, "rest_s": 38.6, "start": {"g": 10.0}},

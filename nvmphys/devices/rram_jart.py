@@ -11,7 +11,8 @@
     C·dT/dt = I·(V + V_disc + V_plug) - (T - T_amb)/R,  R = R_th0·(r_det/r)²·(0.27 in RESET)
 
 (Bengel et al., IEEE TCAS-I 67, 4618 (2020); Cüppers et al., APL Materials 7, 091105 (2019); read in public ports of the
-authors' Verilog-A.) V, the contact's voltage, is < 0 in SET and > 0 in RESET, as published.
+authors' Verilog-A.) V, the contact's voltage, is < 0 in SET and > 0 in RESET, as published. The state is ln N: N goes
+through 3.4 decades and must stay positive whatever a solver tries.
 
 What differs from the published code, and by how much at the published values:
 
@@ -22,6 +23,7 @@ What differs from the published code, and by how much at the published values:
 - The corner φ = 0 is rounded within φ_Bn0/40: up to 3.1 meV in φ, 0.14 % in the current at 1e25 m^-3.
 - SET turns into RESET over dV = 0.1 mV of the contact's voltage rather than at 0 V. Of the current of an empty disc
   this takes 1 % at -0.1 V, 0.3 % at -0.2 V and less beyond at 300 K; 4 % at -1 V and 1200 K.
+- ln N changes by 1e11/s at most, so that SET and RESET take 78 ps or more: circuits cannot follow faster falls.
 - γ stops at 0.95, where 1 % of the barrier is left: the published law has no value beyond 1.
 - Temperature has a time constant; the published one follows the power at once. That matters below 30 ns: SET at -0.8 V
   takes 6.50 µs either way, at -1.0 V 21.6 ns against 15.8 ns with 1e-20 J/K, at -1.2 V 2.5 ns against 0.15 ns. The
@@ -68,10 +70,11 @@ PARAMETERS = (
     Parameter("Rthline", "K/W", 90471.47, (0.0, 1e6), "thermal resistance of the lines", PORTS),
     Parameter("alpha", "1/K", 3.92e-3, (0.0, 1e-2), "temperature coefficient of the lines", PORTS),
     Parameter("dV", "V", 1e-4, (2e-5, 5e-4), "voltage of the contact over which SET turns into RESET", OURS, "log"),
+    Parameter("fastest", "1/s", 1e11, (1e9, 1e14), "fastest change of ln N", OURS, "log"),
 )
 (
     Nmax, Nmin, Nplug, ldisc, lcell, radius, dWA, hop, nu0, mobility, phiBn0, phin, eps, epsphiB, Rth0, rdet, Rthreset,
-    Cth, RTiOx, R0, Rthline, alpha, dV,
+    Cth, RTiOx, R0, Rthline, alpha, dV, fastest,
 ) = (symbol(p.name) for p in PARAMETERS)  # fmt: skip
 
 BOLTZMANN_EV = physical_constants["Boltzmann constant in eV/K"][0]
@@ -93,8 +96,9 @@ ROUND = 0.095
 """Width of the rounded root, in units of the cube root: from 0.0909 on, the largest slope of (ln(1 + e^x))^¼ to the
 power of 4/3, the barrier rises at most as fast as the voltage."""
 
-DISC = State("Nd", "concentration of vacancies in the disc", "1/m^3", UNIT, Nmin / UNIT, Nmax / UNIT, Nmin / UNIT)
-density = sp.Max(DISC.symbol, Nmin / UNIT / 2)  # > 0 wherever a solver strays
+low, high = sp.log(Nmin / UNIT), sp.log(Nmax / UNIT)
+DISC = State("logN", "natural logarithm of the disc's concentration over 1e26 1/m^3", "1", 1.0, low, high, low)
+x = DISC.symbol
 area = pi * radius**2
 kT = BOLTZMANN_EV * TEMPERATURE
 
@@ -116,15 +120,14 @@ def _straightened(argument: sp.Expr, opposed: sp.Expr) -> sp.Expr:
 quarter = sp.Rational(1, 4)
 cube = VALENCE * UNIT * elementary_charge**3 / (8 * pi**2 * (epsphiB * epsilon_0) ** 3)  # [V³], at N = UNIT
 width = ROUND * sp.cbrt(cube)  # [V], at N = UNIT
-third = sp.cbrt(density)
-root = (_soft_plus((phiBn0 - phin - VOLTAGE) / width / third) + LEAST) ** quarter - LEAST**0.25
-barrier = phiBn0 / EDGE * sp.log(1 + sp.exp(EDGE - EDGE / phiBn0 * (cube * width) ** quarter * third * root))
+root = (_soft_plus((phiBn0 - phin - VOLTAGE) / width * sp.exp(-x / 3)) + LEAST) ** quarter - LEAST**0.25
+barrier = phiBn0 / EDGE * sp.log(1 + sp.exp(EDGE - EDGE / phiBn0 * (cube * width) ** quarter * sp.exp(x / 3) * root))
 
 away = sp.sqrt(VOLTAGE**2 + dV**2)
 share = VOLTAGE / (away + dV)  # -1 in SET, 1 in RESET, and 0 at 0 V
 emission = area * RICHARDSON * TEMPERATURE**2
 thermionic = emission * sp.exp(-barrier / kT) * (_straightened(VOLTAGE * (1 + share) / 2 / kT, barrier / kT) - 1)
-W00 = h / (4 * pi) * sp.sqrt(VALENCE * UNIT / (electron_mass * eps * epsilon_0)) * sp.sqrt(density)  # [eV]
+W00 = h / (4 * pi) * sp.sqrt(VALENCE * UNIT / (electron_mass * eps * epsilon_0)) * sp.exp(x / 2)  # [eV]
 bend = sp.tanh(W00 / kT)
 thermionic_field = (
     emission / kT
@@ -134,7 +137,7 @@ thermionic_field = (
 )  # fmt: skip
 
 conductivity = VALENCE * elementary_charge * mobility * area * UNIT  # [S m], at N = UNIT
-R_disc = ldisc / conductivity / density
+R_disc = ldisc / conductivity * sp.exp(-x)
 R_cell = R_disc + (lcell - ldisc) * UNIT / (conductivity * Nplug)
 R_lines = RTiOx + R0 * (1 + R0 * alpha * Rthline * CURRENT**2)
 
@@ -143,7 +146,7 @@ field = reset * (VOLTAGE + CURRENT * R_cell) / lcell + (1 - reset) * CURRENT * R
 gamma = sp.Max(sp.Min(VALENCE * hop / (pi * dWA) * field, LAST), -LAST)
 middle = sp.exp(-dWA / kT * (sp.sqrt(1 - gamma**2) + gamma * sp.asin(gamma)))
 hops = hop * nu0 / ldisc * 2 * middle * sp.sinh(pi / 2 * dWA * gamma / kT)
-limit = reset * (1 - (Nmin / UNIT / density) ** 10) + (1 - reset) * (1 - (density * UNIT / Nmax) ** 10)
+limit = reset * (1 - sp.exp(10 * (low - x))) + (1 - reset) * (1 - sp.exp(10 * (x - high)))
 
 MODEL = DeviceModel(
     name=NAME,
@@ -152,7 +155,7 @@ MODEL = DeviceModel(
     parameters=PARAMETERS,
     states=(DISC,),
     current=thermionic + thermionic_field,
-    state_rate=(-(Nplug / UNIT + density) / 2 * hops * limit,),
+    state_rate=(-fastest * sp.tanh((1 + Nplug / UNIT * sp.exp(-x)) / 2 * hops * limit / fastest),),
     drop=CURRENT * (R_cell + R_lines),
     thermal=Thermal(
         resistance=Rth0 * (rdet / radius) ** 2 * (1 - (1 - Rthreset) * reset),
