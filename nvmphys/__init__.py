@@ -8,7 +8,7 @@ from nvmphys.cards import list_cards, load_card, save_card
 from nvmphys.codegen import generate
 from nvmphys.crossbar import Crossbar, Solution, Validation, matvec_error, validate
 from nvmphys.devices import device
-from nvmphys.fit import DynamicsFit, FitResult, fit
+from nvmphys.fit import DynamicsFit, FitResult, LawFit, fit
 from nvmphys.measurement import list_sources, load_source, load_table, read
 from nvmphys.measurement.programming import programming_summary
 from nvmphys.measurement.pund import switched_polarization
@@ -27,6 +27,7 @@ __all__ = [
     "Crossbar",
     "DynamicsFit",
     "FitResult",
+    "LawFit",
     "Measurement",
     "ModelCard",
     "Scheme",

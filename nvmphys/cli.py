@@ -172,13 +172,14 @@ def fit(
     with _progress() as progress:
         measurements = _measurements(data, columns)
         result = nv.fit(measurements, model, holdout=holdout, seed=seed, progress=progress, **options)
-    card = result.card(out.stem, technology) if isinstance(result, nv.FitResult) else result.card(out.stem)
+    if not isinstance(result, nv.FitResult):
+        _say_identified(result)
+    card = result.card(out.stem) if isinstance(result, nv.DynamicsFit) else result.card(out.stem, technology)
     nv.save_card(card, out)
     if as_json:
         print(json.dumps({"card": str(out), "calibration": dict(card.calibration)}, default=str))
         return
     if not isinstance(result, nv.FitResult):
-        _say_dynamics(result)
         print(out)
         return
     if result.left_out is not None:
@@ -196,19 +197,20 @@ def fit(
     print(out)
 
 
-def _say_dynamics(result: nv.DynamicsFit) -> None:
-    """Lay out what the fit of a device model found, on stderr."""
-    found = result.identified
-    table = Table("parameter", "value", "90 % interval", "unit", "identified")
-    for name in found.names:
-        low, high = found.intervals[name]
-        said = "no" if name in found.unknown else ("by the prior" if name in found.prior_decides else "yes")
-        unit = result.model.parameter(name).unit
-        table.add_row(name, f"{found.values[name]:.4g}", f"{low:.4g} … {high:.4g}", "" if unit == "1" else unit, said)
-    _err.print(table)
+def _say_identified(result: nv.DynamicsFit | nv.LawFit) -> None:
+    """Lay out what the fit of a device model or a law found, on stderr."""
+    units = {parameter.name: parameter.unit for parameter in result.parameters}
+    for part, found in result.parts.items():
+        table = Table("parameter", "value", "90 % interval", "unit", "identified", title=part or None)
+        for name in found.names:
+            low, high = found.intervals[name]
+            said = "no" if name in found.unknown else ("by the prior" if name in found.prior_decides else "yes")
+            unit = "" if units[name] == "1" else units[name]
+            table.add_row(name, f"{found.values[name]:.4g}", f"{low:.4g} … {high:.4g}", unit, said)
+        _err.print(table)
     for what, judged in result.left_out.items():
         _say(f"left out, {what}:")
-        _err.print(_as_table(judged.to_dict("records")))
+        _err.print(_as_table(judged.reset_index().to_dict("records")))
     for sentence in result.said:
         _say(sentence)
 

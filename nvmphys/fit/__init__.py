@@ -14,10 +14,11 @@ from nvmphys.devices import device, devices
 from nvmphys.discovery import modules_with
 from nvmphys.errors import BadInput, unknown_name
 from nvmphys.fit.dynamics import DynamicsFit, fit_dynamics
+from nvmphys.fit.law_fit import LawFit
 from nvmphys.fit.result import FitResult
 from nvmphys.records import Measurement
 
-__all__ = ["DynamicsFit", "FitResult", "fit", "fittable"]
+__all__ = ["DynamicsFit", "FitResult", "LawFit", "fit", "fittable"]
 
 
 def fittable() -> list[str]:
@@ -32,7 +33,7 @@ def fit(
     holdout: float = 0.2,
     seed: int | np.random.Generator = 0,
     **options: Any,
-) -> FitResult | DynamicsFit:
+) -> FitResult | LawFit | DynamicsFit:
     """Fit a model to measurements.
 
     Parameters
@@ -51,7 +52,7 @@ def fit(
 
     Returns
     -------
-    FitResult or DynamicsFit
+    FitResult, LawFit or DynamicsFit
         Values, intervals, convergence, left-out judgement; `.card(name)` gives the model card.
 
     Raises
@@ -70,5 +71,5 @@ def fit(
     number = None if isinstance(seed, np.random.Generator) else int(seed)
     if model not in found:
         return fit_dynamics(measurements, device(model), holdout=holdout, rng=rng, seed=number, **options)
-    result: FitResult = found[model].fit(measurements, holdout=holdout, rng=rng, seed=number, **options)
+    result: FitResult | LawFit = found[model].fit(measurements, holdout=holdout, rng=rng, seed=number, **options)
     return result

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from nvmphys.devices.cards import held_by_card
 from nvmphys.devices.model import DeviceModel
 from nvmphys.errors import BadInput, CheckFailed, unknown_name
+from nvmphys.fit import ferroelectric
 from nvmphys.fit.identify import Identified, Tell, identify, slope_at
 from nvmphys.fit.observed import Observed, problem_of, weighed
 from nvmphys.fit.paths import observed_paths
-from nvmphys.fit.result import versions
+from nvmphys.fit.result import by_row, versions
 from nvmphys.parameters import Parameter
 from nvmphys.records import Basis, Exclusion, Measurement, ModelCard, Source
 
@@ -68,6 +69,16 @@ class DynamicsFit:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def parts(self) -> Mapping[str, Identified]:
+        """What was fitted by part of the data: all of it at once."""
+        return {"": self.identified}
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Those of the model."""
+        return self.model.parameters
+
+    @property
     def n_devices(self) -> int:
         """Number of devices that were fitted to, where the data name them."""
         named = [o.table["device_id"] for o in self.observed if "device_id" in o.table]
@@ -108,7 +119,7 @@ class DynamicsFit:
             calibration={
                 "n_devices": self.n_devices,
                 "noise": self.identified.noise,
-                "left_out": {what: table.to_dict("records") for what, table in self.left_out.items()},
+                "left_out": {what: by_row(table) for what, table in self.left_out.items()},
             },
             provenance={
                 "sources": [source.id for source in self.sources],
@@ -144,7 +155,8 @@ def fit_dynamics(
     Parameters
     ----------
     measurements : sequence of Measurement
-        Experiments that have a waveform: sweeps, pulses, trains, incremental steps, write-verify, retention.
+        Experiments that have a waveform: sweeps, pulses, trains, incremental steps, write-verify, retention; of a
+        capacitor polarization after pulses, PUND and loops.
     model : DeviceModel
     free : sequence of str, optional
         Parameters to fit; by default those that the data tell apart.
@@ -172,7 +184,11 @@ def fit_dynamics(
         An experiment without a waveform, an unknown parameter, or data that tell of no parameter.
     """
     own = model.values(values)
-    observed = [o for m in measurements for o in observed_paths(m, model, read_V=read_V, rest_s=rest_s)]
+    look = _Look(model, own, read_V, rest_s)
+    observed = look.at(measurements)
+    if look.is_capacitor:
+        told, held = ferroelectric.defaults(model, observed)
+        free, own = free or told, model.values(held | dict(values or {}))
     parameters = _free(model, observed, own, free)
     fixed = {name: value for name, value in own.items() if name not in {p.name for p in parameters}}
     found, observed = _fitted(observed, parameters, fixed, rng, starts, profiles, progress)
@@ -182,13 +198,41 @@ def fit_dynamics(
         values=fixed | found.values,
         observed=tuple(observed),
         sources=tuple(m.source for m in measurements),
-        said=tuple(found.said_of_combinations()),
+        said=(*look.said(observed, found), *found.said_of_combinations()),
         exclusions=tuple(e for m in measurements for e in m.exclusions),
         seed=seed,
         options={"free": [p.name for p in parameters], "read_V": read_V, "rest_s": rest_s},
     )
-    judged = _left_out(measurements, model, fit, holdout, rng, read_V, rest_s)
+    judged = _left_out(measurements, look, fit, holdout, rng)
     return fit if judged is None else replace(fit, left_out=judged)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a model is compared with measurements: along its path, or a capacitor in closed form."""
+
+    model: DeviceModel
+    own: Mapping[str, float]
+    read_V: float
+    rest_s: float
+
+    @property
+    def is_capacitor(self) -> bool:
+        return self.model.charge != 0 and self.model.drain is None
+
+    def at(self, measurements: Sequence[Measurement]) -> list[Observed]:
+        """Return what measurements say in the quantity that is fitted."""
+        if self.is_capacitor:
+            return [o for m in measurements for o in ferroelectric.observed(m, self.model, self.own)]
+        return [o for m in measurements for o in observed_paths(m, self.model, read_V=self.read_V, rest_s=self.rest_s)]
+
+    def said(self, observed: Sequence[Observed], found: Identified) -> list[str]:
+        """Return what is to be said of such data and residuals."""
+        if not self.is_capacitor:
+            return []
+        return [
+            *ferroelectric.said_of(self.model, observed), *ferroelectric.said_of_residuals(found.residuals)
+        ]  # fmt: skip
 
 
 def _fitted(
@@ -251,9 +295,8 @@ def _never_fitted(model: DeviceModel) -> set[str]:
 
 
 def _left_out(
-    measurements: Sequence[Measurement], model: DeviceModel, fit: DynamicsFit, holdout: float,
-    rng: np.random.Generator, read_V: float, rest_s: float,
-) -> dict[str, pd.DataFrame] | None:  # fmt: skip
+    measurements: Sequence[Measurement], look: _Look, fit: DynamicsFit, holdout: float, rng: np.random.Generator
+) -> dict[str, pd.DataFrame] | None:
     """Return how a fit without some devices predicts them; None where there are too few."""
     devices = sorted({d for m in measurements if "device_id" in m.table for d in m.table["device_id"].unique()})
     n = round(holdout * len(devices))
@@ -263,11 +306,9 @@ def _left_out(
     halves = []
     for keep in (False, True):
         parts = [replace(m, table=m.table[m.table["device_id"].isin(out) == keep]) for m in measurements]
-        halves.append(
-            [o for m in parts if len(m.table) for o in observed_paths(m, model, read_V=read_V, rest_s=rest_s)]
-        )
+        halves.append(look.at([m for m in parts if len(m.table)]))
     names = fit.identified.names
-    parameters = tuple(replace(model.parameter(name), value=fit.values[name]) for name in names)
+    parameters = tuple(replace(fit.model.parameter(name), value=fit.values[name]) for name in names)
     fixed = {name: value for name, value in fit.values.items() if name not in names}
     found, seen = _fitted(halves[0], parameters, fixed, rng, 1, False, None)
     rows = []
@@ -280,4 +321,4 @@ def _left_out(
                 "coverage_90": float(np.mean(np.abs(off) <= 1.645 * training.noise)),
             }
         )  # fmt: skip
-    return {f"{n} of {len(devices)} devices": pd.DataFrame(rows)}
+    return {f"{n} of {len(devices)} devices": pd.DataFrame(rows).set_index("experiment")}

@@ -8,6 +8,7 @@ of its parameters is not known at all. Optimisation and profile likelihoods are 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ import numpy as np
 from lmfit import Minimizer, Parameters, conf_interval
 from lmfit.minimizer import MinimizerException, MinimizerResult
 from numpy.typing import NDArray
-from scipy.stats import norm, qmc
+from scipy.stats import chi2, norm, qmc
 
 from nvmphys.errors import BadInput, CheckFailed
 from nvmphys.fit.result import Convergence
@@ -160,7 +161,7 @@ def identify(
     loss : str, optional
         Of `scipy.optimize.least_squares`: "linear", or "soft_l1" where some residuals are outliers.
     profiles : bool, optional
-        Whether the intervals come from the profile of the likelihood.
+        Whether the intervals come from the profile of the likelihood; that of a lone parameter does not.
     tell : callable, optional
         Told what is done, how much of it and of how much.
 
@@ -272,9 +273,10 @@ def _minimised(problem: Problem, begin: Array, loss: str, tolerance: float) -> t
     own = {} if problem.jacobian is None else {"Dfun": slopes}
     minimizer = Minimizer(residuals, given, nan_policy="omit", scale_covar=not problem.noise_known, **own)
     try:
-        result = minimizer.least_squares(
-            loss=loss, x_scale="jac", ftol=tolerance, xtol=tolerance, gtol=tolerance, max_nfev=_MOST_EVALUATIONS
-        )
+        with np.errstate(invalid="ignore", divide="ignore"):  # lmfit's own errors of what is not identified
+            result = minimizer.least_squares(
+                loss=loss, x_scale="jac", ftol=tolerance, xtol=tolerance, gtol=None, max_nfev=_MOST_EVALUATIONS
+            )
     except (ValueError, np.linalg.LinAlgError):
         return None
     return (minimizer, result) if not result.aborted and np.isfinite(result.cost) else None
@@ -325,16 +327,23 @@ def _errors(strengths: Array, combinations: Array) -> Array:
     return np.asarray(np.sqrt(((combinations / np.maximum(strengths, 1e-150)[:, np.newaxis]) ** 2).sum(axis=0)))
 
 
+def _by_known_noise(best: MinimizerResult, held: MinimizerResult) -> float:
+    """Return the probability by which a fit with a parameter held is worse than the best, the noise known."""
+    return float(chi2.cdf(held.chisqr - best.chisqr, best.nvarys - held.nvarys))
+
+
 def _profiles(
     minimizer: Minimizer, result: MinimizerResult, names: Sequence[str], tell: Tell | None
 ) -> dict[str, tuple[float, float]]:
     """Return the 90 % intervals of coordinates by the profile of the likelihood; where it gives none, none."""
-    found = {}
+    found, compare = {}, None if minimizer.scale_covar else _by_known_noise
     for k, name in enumerate(names):
         if tell is not None:
             tell("profiles of the likelihood", k, len(names))
         try:
-            levels = conf_interval(minimizer, result, p_names=[name], sigmas=[LEVEL])[name]
+            with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+                warnings.simplefilter("ignore", UserWarning)  # a bound that is reached is taken as the end below
+                levels = conf_interval(minimizer, result, p_names=[name], sigmas=[LEVEL], prob_func=compare)[name]
         except (MinimizerException, ValueError, KeyError, TypeError, RuntimeError):
             continue
         low, high = (float(levels[k][1]) for k in (0, -1))

@@ -191,6 +191,14 @@ def bootstrap_intervals(
     return out
 
 
+def by_row(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return a table's rows by what they are called, without what is missing in them: a card holds no NaN."""
+    return {
+        str(name): {str(column): float(value) for column, value in row.items() if np.isfinite(value)}
+        for name, row in table.astype(float).iterrows()
+    }
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
     return {

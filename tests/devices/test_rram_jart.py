@@ -125,7 +125,7 @@ def smooth_functions():
     put_in = {symbol(name): value for name, value in VALUES.items()} | {AMBIENT: 0.0}
     arguments = [VOLTAGE, *(state.symbol for state in system.states)]
     made = [sp.lambdify(arguments, e.subs(put_in), "numpy", cse=True) for e in (system.current, system.port)]
-    return [lambda v, x, kelvin, f=f: f(v, np.exp(x), kelvin / 100) for f in made]
+    return [lambda v, x, kelvin, f=f: f(v, x, kelvin / 100) for f in made]
 
 
 CURRENT, PORT = smooth_functions()
@@ -139,15 +139,15 @@ def sweep(corners_V, rate, points=20_000, **how):
     times = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(corners)))]) / rate
     dense = np.unique(np.concatenate([times, np.linspace(0.0, times[-1], points)]))
     found = transient(MODEL, through(dense, np.interp(dense, times, corners), AMBIENT_K), **how)
-    return found.time_s, found.voltage_V, np.log(found.states[:, 0, 0, 0]), found.current_A[:, 0]
+    return found.time_s, found.voltage_V, found.states[:, 0, 0, 0], found.current_A[:, 0]
 
 
 def switching_time(volts, start, until, **values):
     """Return how long a voltage takes to bring ln N from its start to a level [s]."""
     ends = np.logspace(-12, 4, 2001)
     pieces = [Piece(float(d), volts, volts, observed=True) for d in np.diff(ends, prepend=0.0)]
-    found = transient(MODEL, joined(pieces, AMBIENT_K), alike(MODEL, values), start={"Nd": np.exp(start)}, rtol=1e-7)
-    path = (np.log(found.states[:, 0, 0, 0]) - until) * np.sign(until - start)
+    found = transient(MODEL, joined(pieces, AMBIENT_K), alike(MODEL, values), start={"logN": start}, rtol=1e-7)
+    path = (found.states[:, 0, 0, 0] - until) * np.sign(until - start)
     first = int(np.argmax(path > 0))
     assert first > 0
     return float(np.exp(np.interp(0.0, path[first - 1 : first + 1], np.log(found.time_s[first - 1 : first + 1]))))
@@ -180,7 +180,7 @@ def test_the_terminal_voltage_rises_with_the_contacts_over_the_bounds_of_all_par
         low, high = np.log(drawn[names.index("Nmin")] / 1e26), np.log(drawn[names.index("Nmax")] / 1e26)
         for x, rise in zip(rng.uniform(low, high, 5), rng.uniform(0, 15, 5), strict=True):
             with np.errstate(over="ignore"):
-                found = port(SPREAD_V, np.exp(x), rise, 300.0, *drawn)
+                found = port(SPREAD_V, x, rise, 300.0, *drawn)
             reached = np.abs(found) < 1e3
             assert np.all(np.diff(found[reached]) > 0)
 
@@ -271,8 +271,8 @@ def test_switching_times_fall_over_six_decades_without_jitter(start, until, volt
 def test_what_the_source_gives_becomes_heat_that_is_stored_or_flows_out(volts, start):
     ends = np.linspace(0.0, 60e-9, 8001)
     pieces = [Piece(float(d), volts, volts, observed=True) for d in np.diff(ends)]
-    found = transient(MODEL, joined(pieces, AMBIENT_K), start={"Nd": np.exp(start)}, rtol=1e-9)
-    x, kelvin, current = np.log(found.states[:, 0, 0, 0]), 100 * found.states[:, 0, 0, 1], found.current_A[:, 0]
+    found = transient(MODEL, joined(pieces, AMBIENT_K), start={"logN": start}, rtol=1e-9)
+    x, kelvin, current = found.states[:, 0, 0, 0], 100 * found.states[:, 0, 0, 1], found.current_A[:, 0]
     assert abs(x[-1] - start) > 4  # it has switched
     rth = RTH if volts < 0 else 0.27 * RTH
     begin = 100  # where the temperature has left its first picoseconds

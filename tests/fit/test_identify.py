@@ -1,0 +1,133 @@
+"""Least squares with a word on what the data tell, against normal equations and problems whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from nvmphys.errors import BadInput
+from nvmphys.fit.identify import Problem, coordinate, fisher_gain, identify, slope_at, value_at
+from nvmphys.parameters import Parameter
+
+T = np.linspace(0.0, 3.0, 40)
+
+
+def parameter(name, value, bounds=(-10.0, 10.0), scale="linear", prior=None) -> Parameter:
+    return Parameter(name, "1", value, bounds, name, "paper", scale, prior)
+
+
+LINE = (parameter("a", 0.0), parameter("b", 0.0))
+
+
+def line(y, sigma=1.0):
+    return Problem(
+        LINE, lambda v: (y - v["a"] - v["b"] * T) / sigma,
+        lambda v: -np.column_stack([np.ones_like(T), T]) / sigma, noise_known=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("profiles", [True, False])
+def test_a_line_has_the_errors_of_the_normal_equations(profiles):
+    rng = np.random.default_rng(3)
+    y = 1.0 + 2.0 * T + 0.1 * rng.standard_normal(T.size)
+    found = identify(line(y, 0.1), rng=rng, profiles=profiles)
+    design = np.column_stack([np.ones_like(T), T])
+    covariance = np.linalg.inv(design.T @ design) * 0.01
+    best = covariance @ design.T @ y / 0.01
+    for k, name in enumerate(("a", "b")):
+        error = np.sqrt(covariance[k, k])
+        assert found.values[name] == pytest.approx(best[k], abs=1e-6)
+        assert found.standard_errors[name] == pytest.approx(error, rel=1e-5)
+        assert found.intervals[name] == pytest.approx((best[k] - 1.6449 * error, best[k] + 1.6449 * error), abs=2e-4)
+    assert found.correlation[0, 1] == pytest.approx(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
+    assert found.unknown == ()
+    assert found.convergence.converged
+
+
+def test_the_profile_of_a_curved_problem_is_lopsided_as_the_likelihood_is():
+    """y = height·exp(-t/tau): chi² with the best height for each tau rises to 2.71 where a scan says."""
+    sigma, times = 0.02, np.array([0.5, 2.0, 2.5, 3.0])
+    y = np.exp(-times / 0.5)
+    both = (parameter("height", 1.0, (0.1, 100.0)), parameter("tau", 0.4, (0.05, 5.0), "log"))
+    problem = Problem(both, lambda v: (y - v["height"] * np.exp(-times / v["tau"])) / sigma, noise_known=True)
+    found = identify(problem, rng=np.random.default_rng(1))
+    scan = np.linspace(0.05, 2.0, 100_001)
+    shape = np.exp(-times[:, None] / scan)
+    height = np.clip((y[:, None] * shape).sum(axis=0) / (shape**2).sum(axis=0), 0.1, 100.0)
+    inside = scan[(((y[:, None] - height * shape) / sigma) ** 2).sum(axis=0) <= 2.7055]
+    low, high = found.intervals["tau"]
+    assert (low, high) == pytest.approx((inside[0], inside[-1]), rel=2e-3)
+    assert high / 0.5 != pytest.approx(0.5 / low, rel=0.02)  # lopsided in the logarithm too
+
+
+def test_pulls_are_standard_normal_and_intervals_cover_where_the_noise_is_not_known():
+    rng = np.random.default_rng(7)
+    both = (parameter("height", 1.0, (0.1, 10.0), "log"), parameter("tau", 1.0, (0.05, 20.0), "log"))
+    pulls, inside = [], []
+    for _ in range(150):
+        y = 2.0 * np.exp(-T / 0.8) + 0.03 * rng.standard_normal(T.size)
+        problem = Problem(both, lambda v, y=y: y - v["height"] * np.exp(-T / v["tau"]))
+        found = identify(problem, rng=rng, starts=1, profiles=False)
+        pulls.append((found.values["tau"] - 0.8) / found.standard_errors["tau"])
+        low, high = found.intervals["tau"]
+        inside.append(low <= 0.8 <= high)
+    assert kstest(pulls, "norm").pvalue > 0.01
+    assert 0.83 <= np.mean(inside) <= 0.96
+
+
+def test_a_product_of_two_is_told_from_neither_and_the_direction_is_named():
+    rng = np.random.default_rng(1)
+    two = (parameter("k", 1.0, (1e-3, 1e3), "log"), parameter("m", 1.0, (1e-3, 1e3), "log"))
+    y = 6.0 * T + 0.01 * rng.standard_normal(T.size)
+    found = identify(Problem(two, lambda v: y - v["k"] * v["m"] * T), rng=rng)
+    assert set(found.unknown) == {"k", "m"}
+    assert found.values["k"] * found.values["m"] == pytest.approx(6.0, rel=1e-2)
+    (sentence,) = found.said_of_combinations()
+    assert "k" in sentence
+    assert "m" in sentence
+    assert np.abs(found.combinations[-1]) == pytest.approx([np.sqrt(0.5)] * 2, abs=1e-3)
+
+
+def test_a_prior_that_decides_is_said_to():
+    rng = np.random.default_rng(1)
+    two = (parameter("k", 2.0, (1e-2, 1e2), "log", (np.log(2.0), 0.1)), parameter("m", 1.0, (1e-2, 1e2), "log"))
+    y = 6.0 * T + 0.01 * rng.standard_normal(T.size)
+    found = identify(Problem(two, lambda v: (y - v["k"] * v["m"] * T) / 0.01, noise_known=True), rng=rng)
+    assert found.prior_decides == ("k",)
+    assert found.values["k"] == pytest.approx(2.0, rel=1e-2)
+    assert found.standard_errors["k"] == pytest.approx(0.2, rel=0.02)
+
+
+def test_the_best_of_several_starts_is_kept():
+    rng = np.random.default_rng(2)
+    wave = (parameter("f", 0.3, (0.1, 5.0)),)
+    y = np.sin(2 * np.pi * 2.2 * T)
+    assert identify(Problem(wave, lambda v: y - np.sin(2 * np.pi * v["f"] * T)), rng=rng, starts=32).values[
+        "f"
+    ] == pytest.approx(2.2, abs=1e-4)
+
+
+def test_coordinates_go_forth_and_back_with_their_slope():
+    for one in (parameter("a", 0.3, (0.1, 10.0), "log"), parameter("b", -2.0)):
+        at = coordinate(one, one.value)
+        assert value_at(one, at) == pytest.approx(one.value)
+        assert (value_at(one, at + 1e-6) - value_at(one, at - 1e-6)) / 2e-6 == pytest.approx(slope_at(one, one.value))
+
+
+def test_a_next_experiment_is_worth_what_it_adds_to_the_determinant():
+    found = identify(line(1.0 + 2.0 * T, 0.1), rng=np.random.default_rng(1), profiles=False)
+    more = np.column_stack([np.ones(5), np.linspace(3, 4, 5)])
+    scale = np.array([20.0, 20.0])
+    known = (np.column_stack([np.ones_like(T), T]) * scale / 0.1).T @ (
+        np.column_stack([np.ones_like(T), T]) * scale / 0.1
+    )
+    known += np.eye(2)
+    added = (more * scale / 0.1).T @ (more * scale / 0.1)
+    expected = np.linalg.slogdet(known + added)[1] - np.linalg.slogdet(known)[1]
+    assert fisher_gain(found, LINE, more, 0.1) == pytest.approx(expected, rel=1e-4)
+
+
+def test_fewer_numbers_than_parameters_are_refused():
+    with pytest.raises(BadInput, match=r"a fit of 2 parameters needs as many numbers at least \(got 1\)"):
+        identify(Problem(LINE, lambda v: np.array([v["a"]])), rng=np.random.default_rng(1))
