@@ -198,7 +198,7 @@ def _id_vg(figure: Figure, table: pd.DataFrame) -> None:
     for height in heights:
         rows = shown[shown["pulse_voltage_V"] == height] if pulsed else shown
         colour = COLOURS[amplitudes.index(abs(height)) % len(COLOURS)]
-        few = rows[rows["device_id"].isin(rows["device_id"].unique()[: max(1, _MOST_LINES // len(heights))])]
+        few = rows[rows["device_id"].isin(rows["device_id"].unique()[: max(1, (_MOST_LINES - 8) // len(heights))])]
         style = "--" if height < 0 else "-"
         for _, one in few.groupby("device_id"):
             sizes = one["current_A"].abs().where(one["current_A"] != 0)
