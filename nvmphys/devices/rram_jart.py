@@ -106,6 +106,11 @@ def _soft_plus(argument: sp.Expr) -> sp.Expr:
     return sp.log(1 + sp.exp(sp.Min(argument, EDGE))) + sp.Max(argument - EDGE, 0)
 
 
+def _tenth_power(logarithm: sp.Expr) -> sp.Expr:
+    """Return exp(10·logarithm); the bound, never reached, keeps SymPy from making it (1/m³)^10, which overflows."""
+    return sp.exp(10 * sp.Min(logarithm, 5))
+
+
 def _straightened(argument: sp.Expr, opposed: sp.Expr) -> sp.Expr:
     """Return exp(argument), straight on where more current would flow than the lines let through at any voltage.
 
@@ -129,7 +134,7 @@ W00 = h / (4 * pi) * sp.sqrt(VALENCE * UNIT / (electron_mass * eps * epsilon_0))
 bend = sp.tanh(W00 / kT)
 thermionic_field = (
     emission / kT
-    * sp.sqrt(pi * W00 * ((away - VOLTAGE) / 2 + barrier * (1 - bend**2)))
+    * sp.sqrt(pi * W00 * (away * (1 - share) / 2 + barrier * (1 - bend**2)))
     * sp.exp(-barrier * bend / W00)
     * (1 - _straightened(-VOLTAGE * (1 - share) / 2 * (1 / kT - bend / W00), phiBn0 / kT))
 )  # fmt: skip
@@ -145,7 +150,7 @@ gamma = sp.Max(sp.Min(VALENCE * hop / (pi * dWA) * field, LAST), -LAST)
 middle = sp.exp(-dWA / kT * (sp.sqrt(1 - gamma**2) + gamma * sp.asin(gamma)))
 hops = hop * nu0 / ldisc * 2 * middle * sp.sinh(pi / 2 * dWA * gamma / kT)
 onward = ramp(VOLTAGE / dV * 1000)  # a soft step would let N past its bounds where a hot cell waits near 0 V
-limit = onward * (1 - sp.exp(10 * (low - x))) + (1 - onward) * (1 - sp.exp(10 * (x - high)))
+limit = onward * (1 - _tenth_power(low - x)) + (1 - onward) * (1 - _tenth_power(x - high))
 
 MODEL = DeviceModel(
     name=NAME,

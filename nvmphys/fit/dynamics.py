@@ -184,7 +184,7 @@ def fit_dynamics(
         An experiment without a waveform, an unknown parameter, or data that tell of no parameter.
     """
     own = model.values(values)
-    look = _Look(model, own, read_V, rest_s)
+    look = _Look(model, dict(values or {}), read_V, rest_s)
     observed = look.at(measurements)
     if look.is_capacitor:
         told, held = ferroelectric.defaults(model, observed)
@@ -212,7 +212,7 @@ class _Look:
     """How a model is compared with measurements: along its path, or a capacitor in closed form."""
 
     model: DeviceModel
-    own: Mapping[str, float]
+    given: Mapping[str, float]
     read_V: float
     rest_s: float
 
@@ -223,7 +223,7 @@ class _Look:
     def at(self, measurements: Sequence[Measurement]) -> list[Observed]:
         """Return what measurements say in the quantity that is fitted."""
         if self.is_capacitor:
-            return [o for m in measurements for o in ferroelectric.observed(m, self.model, self.own)]
+            return [o for m in measurements for o in ferroelectric.observed(m, self.model, self.given)]
         return [o for m in measurements for o in observed_paths(m, self.model, read_V=self.read_V, rest_s=self.rest_s)]
 
     def said(self, observed: Sequence[Observed], found: Identified) -> list[str]:
