@@ -165,8 +165,10 @@ def test_python_module_says_the_same_as_ngspice_of_the_printed_expressions(name,
     for volt, at, row in zip(voltages, states, told, strict=True):
         found = [module.current(volt, *at, AMBIENT_K), module.charge(volt, *at, AMBIENT_K)]
         found += module.rate(volt, *at, AMBIENT_K)
-        # 1e-8: smooth steps are differences such as 1 - E/|E|, which leave half of the digits far from the step
-        assert np.asarray(found, dtype=float) == pytest.approx(row, rel=1e-8, abs=1e-25)
+        # 1e-8: smooth steps are differences such as 1 - E/|E|, which leave half of the digits far from the step. 1e-7
+        # behind a drop in series: here V is as large as the terminals' voltage, and heat then that of amperes
+        rel = 1e-8 if system.drop == 0 else 1e-7
+        assert np.asarray(found, dtype=float) == pytest.approx(row, rel=rel, abs=1e-25)
 
 
 @pytest.mark.parametrize("name", devices())
