@@ -29,7 +29,7 @@ from nvmphys.simulate.noise import NoisePaths, noise_paths
 MODELS = [model for model in map(nv.device, devices()) if model.noise is not None]
 OTHER_STATE: Mapping[str, Mapping[str, float]] = {
     "rram_gap": {"g": 0.5}, "rram_threshold": {"w": 0.8}, "pcm_accumulative": {"g": 2.0}, "pcm_thermal": {"ua": 0.1},
-    "fefet": {"y": 0.0, "s": -1.0}, "rram_jart": {"logN": 1.0},
+    "fefet": {"y": 0.0, "s": -1.0}, "rram_jart": {"logn": 1.0},
 }  # fmt: skip
 RATE_HZ, READS, SEGMENT, PATHS, BATCH = 1e3, 2**17, 2**15, 200, 25
 BAND_HZ, PARTS = (0.2, 200.0), 9

@@ -25,7 +25,7 @@ def devices() -> list[str]:
     """Return the names of the device models.
 
     >>> devices()
-    ['fe_domains', 'fe_preisach', 'pcm_accumulative', 'rram_gap', 'rram_threshold']
+    ['fe_domains', 'fe_preisach', 'fefet', 'pcm_accumulative', 'pcm_thermal', 'rram_gap', 'rram_jart', 'rram_threshold']
     """
     return sorted(modules_with(__name__, "NAME"))
 

@@ -95,7 +95,7 @@ ROUND = 0.095
 power of 4/3, the barrier rises at most as fast as the voltage."""
 
 low, high = sp.log(Nmin / UNIT), sp.log(Nmax / UNIT)
-DISC = State("logN", "natural logarithm of the disc's concentration over 1e26 1/m^3", "1", 1.0, low, high, low)
+DISC = State("logn", "natural logarithm of the disc's concentration over 1e26 1/m^3", "1", 1.0, low, high, low)
 x = DISC.symbol
 area = pi * radius**2
 kT = BOLTZMANN_EV * TEMPERATURE

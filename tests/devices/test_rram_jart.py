@@ -146,7 +146,7 @@ def switching_time(volts, start, until, **values):
     """Return how long a voltage takes to bring ln N from its start to a level [s]."""
     ends = np.logspace(-12, 4, 2001)
     pieces = [Piece(float(d), volts, volts, observed=True) for d in np.diff(ends, prepend=0.0)]
-    found = transient(MODEL, joined(pieces, AMBIENT_K), alike(MODEL, values), start={"logN": start}, rtol=1e-7)
+    found = transient(MODEL, joined(pieces, AMBIENT_K), alike(MODEL, values), start={"logn": start}, rtol=1e-7)
     path = (found.states[:, 0, 0, 0] - until) * np.sign(until - start)
     first = int(np.argmax(path > 0))
     assert first > 0
@@ -271,7 +271,7 @@ def test_switching_times_fall_over_six_decades_without_jitter(start, until, volt
 def test_what_the_source_gives_becomes_heat_that_is_stored_or_flows_out(volts, start):
     ends = np.linspace(0.0, 60e-9, 32_001)
     pieces = [Piece(float(d), volts, volts, observed=True) for d in np.diff(ends)]
-    found = transient(MODEL, joined(pieces, AMBIENT_K), start={"logN": start}, rtol=1e-9)
+    found = transient(MODEL, joined(pieces, AMBIENT_K), start={"logn": start}, rtol=1e-9)
     x, kelvin, current = found.states[:, 0, 0, 0], 100 * found.states[:, 0, 0, 1], found.current_A[:, 0]
     assert abs(x[-1] - start) > 4  # it has switched
     rth = RTH if volts < 0 else 0.27 * RTH

@@ -63,7 +63,10 @@ def test_a_series_resistance_has_its_slope_at_once():
 
 @pytest.mark.parametrize("compliance", [None, 5e-4])
 def test_slopes_of_a_switching_cell_are_the_differences_of_its_paths(compliance):
-    """Where the filament runs away the error of order 2 shows: 1.5 % of the largest slope there, 2e-4 in the middle."""
+    """Where the filament runs away the error of order 2 shows: 1.5 % of the largest slope there, 2e-4 in the middle.
+
+    A step within which the source begins to limit takes slopes along by the law of its beginning: one or two points.
+    """
     found = transient(GAP, SWEEP, compliance_A=compliance, slopes_by=NAMES)
     for k, name in enumerate(NAMES):
         value = GAP.values()[name]
@@ -78,7 +81,7 @@ def test_slopes_of_a_switching_cell_are_the_differences_of_its_paths(compliance)
         ):
             expected = (ends[0] - ends[1]) / (2 * step)
             apart = np.abs(seen - expected) / np.max(np.abs(expected))
-            assert apart.max() <= 0.015, name
+            assert (apart.max() if compliance is None else np.sort(apart)[-3]) <= 0.015, name
             assert np.median(apart) <= 2e-4, name
 
 
