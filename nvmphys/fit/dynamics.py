@@ -22,7 +22,7 @@ from nvmphys.fit import ferroelectric
 from nvmphys.fit.identify import Identified, Tell, identify, slope_at
 from nvmphys.fit.observed import Observed, problem_of, weighed
 from nvmphys.fit.paths import observed_paths
-from nvmphys.fit.result import by_row, versions
+from nvmphys.fit.result import by_row, provenance_of
 from nvmphys.parameters import Parameter
 from nvmphys.records import Basis, Exclusion, Measurement, ModelCard, Source
 
@@ -121,15 +121,7 @@ class DynamicsFit:
                 "noise": self.identified.noise,
                 "left_out": {what: by_row(table) for what, table in self.left_out.items()},
             },
-            provenance={
-                "sources": [source.id for source in self.sources],
-                "sha256": [source.sha256 for source in self.sources],
-                "citation": [source.citation for source in self.sources],
-                "exclusions": [f"{e.count} × {e.rule}" for e in self.exclusions],
-                "options": dict(self.options),
-                "seed": self.seed,
-                "versions": versions(),
-            },
+            provenance=provenance_of(self.sources, self.exclusions, self.options, self.seed),
             assumptions=tuple(f"{n} was not fitted: the model's own value" for n in held if n not in fitted),
             unknown=(*self.said, *(f"{n}: not identified by these data" for n in sorted(unknown))),
         )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nvmphys.errors import CheckFailed
 from nvmphys.fit.identify import Identified
-from nvmphys.fit.result import by_row, versions
+from nvmphys.fit.result import by_row, provenance_of
 from nvmphys.parameters import Parameter
 from nvmphys.records import Basis, Exclusion, ModelCard, Source
 
@@ -99,15 +99,7 @@ class LawFit:
                 "n_devices": self.n_devices,
                 "left_out": {what: by_row(table) for what, table in self.left_out.items()},
             },
-            provenance={
-                "sources": [source.id for source in self.sources],
-                "sha256": [source.sha256 for source in self.sources],
-                "citation": [source.citation for source in self.sources],
-                "exclusions": [f"{e.count} × {e.rule}" for e in self.exclusions],
-                "options": dict(self.options),
-                "seed": self.seed,
-                "versions": versions(),
-            },
+            provenance=provenance_of(self.sources, self.exclusions, self.options, self.seed),
             unknown=tuple(unknown),
         )  # fmt: skip
 

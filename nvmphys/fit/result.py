@@ -138,15 +138,7 @@ class FitResult:
             validity=self.validity,
             population=self.population,
             calibration=calibration,
-            provenance={
-                "sources": [source.id for source in self.sources],
-                "sha256": [source.sha256 for source in self.sources],
-                "citation": [source.citation for source in self.sources],
-                "exclusions": [f"{e.count} × {e.rule}" for e in self.exclusions],
-                "options": dict(self.options),
-                "seed": self.seed,
-                "versions": versions(),
-            },
+            provenance=provenance_of(self.sources, self.exclusions, self.options, self.seed),
             assumptions=self.assumptions,
             unknown=self.unknown,
         )
@@ -189,6 +181,21 @@ def bootstrap_intervals(
         )
         out[name] = {"low": low.tolist(), "high": high.tolist()}
     return out
+
+
+def provenance_of(
+    sources: Sequence[Source], exclusions: Sequence[Exclusion], options: Mapping[str, Any], seed: int | None
+) -> dict[str, Any]:
+    """Return where the values of a card come from: data with hashes, rows left out, choices, seed and versions."""
+    return {
+        "sources": [source.id for source in sources],
+        "sha256": [source.sha256 for source in sources],
+        "citation": [source.citation for source in sources],
+        "exclusions": [f"{e.count} × {e.rule}" for e in exclusions],
+        "options": dict(options),
+        "seed": seed,
+        "versions": versions(),
+    }
 
 
 def by_row(table: pd.DataFrame) -> dict[str, dict[str, float]]:
