@@ -27,6 +27,7 @@ SMALL = {"n_pulses": 6, "points": 60}
 COMBINATIONS = [(name, made) for name in devices() for made in device(name).experiments]
 COLUMNS = {
     "sweep": {"cycle", "time_s", "voltage_V", "current_A"},
+    "id_vg": {"gate_voltage_V", "voltage_V", "current_A"},
     "pulse": {"pulse_voltage_V", "pulse_width_s"},
     "pulse_train": {"cycle", "pulse_voltage_V", "pulse_width_s", "conductance_S"},
     "ispp": {"cycle", "pulse_voltage_V", "pulse_width_s", "target_S", "conductance_S"},
