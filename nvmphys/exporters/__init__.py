@@ -1,6 +1,15 @@
 """Exports of variation profiles. One file a consumer, found by walking this folder.
 
-A consumer declares `NAME`, `write(profile, folder) -> LossReport` and `read_back(folder)`.
+A consumer declares
+
+- `NAME`, `write(profile, folder) -> LossReport`, `read_back(folder) -> Carried`;
+- `draws(draw) -> ndarray`: cells drawn from its files by a reader written to its documentation;
+- where the real tool can be run, `TOOL` and `in_tool(draw)`, which makes the same draws within the tool's own Python;
+- where only some targets can be drawn, `axes(folder)`; for a real tool that is slow, `MOST_CELLS`; for stuck cells that
+  are a rate of the tool and no part of its draws, `stuck(draw)`;
+- `TRAINS` where it moves cells by pulses: its draws are then (pulse + 1, start, cell).
+
+`nvmphys.exporters.conformance` compares what is drawn with the profile and knows no consumer by name.
 """
 
 from __future__ import annotations
@@ -22,7 +31,7 @@ def consumers() -> list[str]:
     Examples
     --------
     >>> consumers()
-    ['aihwkit', 'csv']
+    ['aihwkit', 'aihwkit-training', 'crosssim', 'crosssim2-training', 'csv', 'level-sigma', 'neurosim', 'npz', ...]
     """
     return sorted(modules_with(__name__, "NAME"))
 
@@ -46,7 +55,7 @@ def export(profile: VariationProfile, consumer: str, folder: str | os.PathLike[s
     Raises
     ------
     BadInput
-        Unknown consumer.
+        Unknown consumer, or a profile without what the consumer is about: a device for training needs pulses.
     """
     found = modules_with(__name__, "NAME")
     if consumer not in found:

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from aihwkit.inference.converter.conductance import SinglePairConductanceConverter
 from aihwkit.inference.noise.base import BaseNoiseModel
 
 from nvmphys.errors import BadInput
+from nvmphys.exporters.cells import ProgrammedCells, relative_read_noise
 from nvmphys.exporters.loss import basis_in_words
 from nvmphys.profile import VariationProfile
 
 MICRO = 1e-6
 
 
+class PairConverter(SinglePairConductanceConverter):  # type: ignore[misc]
+    """aihwkit's single pair, remembering the µS that a weight of 1 was converted with last.
+
+    aihwkit converts programmed weights anew before drift, by another scale. With both scales known, cells drift as
+    they stand and not as the difference of their pair.
+    """
+
+    used_scale: float | None = None
+
+    def convert_to_conductances(self, weights: torch.Tensor) -> tuple[list[torch.Tensor], dict[str, Any]]:
+        """Return target conductances [µS] of the pairs, and the scale."""
+        conductances, params = super().convert_to_conductances(weights)
+        self.used_scale = float(params["scale_ratio"])
+        return conductances, params
+
+
 class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
     """Cells of a variation profile as an aihwkit noise model.
 
     aihwkit's conductances are in µS, its time counts from the end of programming; a power law's time is that plus t0.
-    Draws are seeded from torch's generator, so `torch.manual_seed` repeats them and no two layers share cells.
+    Draws are seeded from torch's generator, so `torch.manual_seed` repeats them and no two layers share cells. What
+    aihwkit keeps as drift coefficients is the whole cell: where it was programmed, its scores and whether it is stuck.
 
     Parameters
     ----------
@@ -33,12 +53,13 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
         self, profile: VariationProfile, *, read_noise: bool = True, temperature_K: float | None = None
     ) -> None:
         low, high = (g / MICRO for g in profile.level_range_S)
-        super().__init__(SinglePairConductanceConverter(g_max=high, g_min=low))
+        super().__init__(PairConverter(g_max=high, g_min=low))
         self.profile = profile
         if temperature_K is not None:
             profile.check_temperature(temperature_K)
         self.temperature_K = temperature_K
         self.read_noise = read_noise and profile.read_noise_S is not None
+        self._last: tuple[torch.Tensor, ProgrammedCells] | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ProfileNoiseModel) and other.profile is self.profile
@@ -50,26 +71,37 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
 
     @torch.no_grad()
     def apply_programming_noise_to_conductance(self, g_target: torch.Tensor) -> torch.Tensor:
-        """Return programmed conductances [µS]."""
-        levels, rng = self._levels(g_target), _generator()
-        programmed, _stuck = self.profile.program(levels, rng.standard_normal(levels.size), rng)
-        return _like(programmed.reshape(g_target.shape) / MICRO, g_target)
+        """Return programmed conductances [µS]; the next `generate_drift_coefficients` for them keeps these cells."""
+        cells = self._draw(g_target)
+        self._last = (g_target, cells)
+        return _like(cells.programmed_S.reshape(g_target.shape) / MICRO, g_target)
 
     @torch.no_grad()
     def generate_drift_coefficients(self, g_target: torch.Tensor) -> torch.Tensor:
-        """Return the state of each cell, stacked in front: its history and its target [µS]."""
-        level = self._levels(g_target)
-        state = np.concatenate([self.profile.history.draw(level.size, _generator()), level[None] / MICRO])
-        return _like(state.reshape(-1, *g_target.shape), g_target)
+        """Return the state of each cell, stacked in front: the scale of its weight [µS], then the cell.
+
+        Raises
+        ------
+        BadInput
+            "drift coefficients were asked for before programming …": the cells are those programmed just before.
+        """
+        if self._last is None or self._last[0] is not g_target:
+            raise BadInput(
+                "drift coefficients were asked for before programming: call apply_programming_noise_to_conductance "
+                "with the same tensor first, as aihwkit's apply_programming_noise does"
+            )
+        cells, self._last = self._last[1], None
+        scale = np.full((1, cells.programmed_S.size), self._scale())
+        return _like(np.concatenate([scale, cells.stacked()]).reshape(-1, *g_target.shape), g_target)
 
     @torch.no_grad()
     def apply_drift_noise_to_conductance(
         self, g_prog: torch.Tensor, drift_noise_param: torch.Tensor, t_inference: float
     ) -> torch.Tensor:
-        """Return conductances [µS] at a time after programming [s]; at 0 the programmed ones."""
+        """Return conductances [µS] at a time after programming [s], in the scale that `g_prog` was converted with."""
         profile = self.profile
-        programmed = _numbers(g_prog) * MICRO
-        state = _numbers(drift_noise_param).reshape(-1, programmed.size)
+        rows = _numbers(drift_noise_param).reshape(-1, g_prog.numel())
+        cells = ProgrammedCells.unstacked(profile, rows[1:])
         time = float(t_inference) + (profile.first_time_s if profile.drift else 0.0)
         low, high = profile.time_range_s
         if t_inference > 0 and not low <= time <= high * (1 + 1e-9):
@@ -77,24 +109,21 @@ class ProfileNoiseModel(BaseNoiseModel):  # type: ignore[misc]
                 f"time since programming must be 0 or lie within {low:g} … {high:g} s (got {time:g} s): "
                 "build the profile with the times you need"
             )
-        level = profile.level(programmed, state[-1] * MICRO)
-        now = programmed
-        if t_inference > 0:
-            now = profile.at(programmed, level, time, profile.history.score(state[:-1], time), self.temperature_K)
+        now = cells.at(time, self.temperature_K) if t_inference > 0 else cells.programmed_S
         if self.read_noise:
-            now = now + self._read_noise(level, time) * now
-        return _like(now.reshape(g_prog.shape) / MICRO, g_prog)
+            noise = relative_read_noise(profile, cells.level_S, time)
+            now = now * (1 + noise * _generator().standard_normal(now.size))
+        zero = getattr(self.g_converter, "g_min", 0.0)
+        shown = zero + (now / MICRO - zero) * self._scale() / rows[0]
+        return _like(shown.reshape(g_prog.shape), g_prog)
 
-    def _read_noise(self, level_S: np.ndarray, time_s: float) -> np.ndarray:
-        """Return relative errors of one read."""
-        tables, table = self.profile.tables, self.profile.read_noise_S
-        assert table is not None
-        known = self.profile.interpolated
-        if time_s < tables.time_s[known][0]:
-            return np.zeros(level_S.size)
-        relative = table[:, known] / np.maximum(tables.mean_S[0][:, known], 1e-12)
-        at_time = [np.interp(np.log(time_s), np.log(tables.time_s[known]), row) for row in relative]
-        return np.interp(level_S, tables.target_S, at_time) * _generator().standard_normal(level_S.size)
+    def _draw(self, g_target: torch.Tensor) -> ProgrammedCells:
+        return ProgrammedCells.program(self.profile, self._levels(g_target), _generator())
+
+    def _scale(self) -> float:
+        """Return the µS of a weight of 1 in aihwkit's last conversion; 1 for a converter that does not say."""
+        scale = getattr(self.g_converter, "used_scale", None)
+        return 1.0 if scale is None else float(scale)
 
     def _levels(self, g_target: torch.Tensor) -> np.ndarray:
         """Return target conductances [S], flat, rounding errors of the conversion held inside the profile's range."""

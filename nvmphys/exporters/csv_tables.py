@@ -8,17 +8,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nvmphys.errors import BadInput
-from nvmphys.exporters.loss import LossReport, LossRow, basis_in_words
+from nvmphys.exporters.carried import Carried
+from nvmphys.exporters.loss import LossReport, loss_report
+from nvmphys.exporters.steps import Steps, steps_of
+from nvmphys.exporters.tabulated import Population, Tabulated, population_over_time, said_of_tables
+from nvmphys.exporters.tools import Draw
 from nvmphys.files import replacing
 from nvmphys.profile import VariationProfile
 
 NAME = "csv"
 
+Array = NDArray[np.float64]
+
 
 def write(profile: VariationProfile, folder: Path) -> LossReport:
-    """Write `conductance.csv`, `correlation.csv`, `populations.csv` and `metadata.json`.
+    """Write `conductance.csv`, `correlation.csv`, `populations.csv`, `metadata.json`, and `pulses.csv` where known.
 
     One row of `conductance.csv` is one temperature, target and time: mean, σ (absolute), the range of σ that is left
     open where something is said of it, σ of one read where known, and quantiles `q_<probability>`, all in siemens; the
@@ -27,6 +34,9 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
     _save(conductance_table(profile), folder / "conductance.csv")
     _save(correlation_table(profile), folder / "correlation.csv")
     _save(populations_table(profile), folder / "populations.csv")
+    steps = steps_of(profile)
+    if steps is not None:
+        _save(pulses_table(steps), folder / "pulses.csv")
     metadata = {
         "name": profile.name,
         "technology": profile.technology,
@@ -43,35 +53,7 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
     }
     with replacing(folder / "metadata.json") as part:
         part.write_text(json.dumps(metadata, indent=2, default=str), encoding="utf-8")
-    known = profile.read_noise_S is not None
-    return LossReport(
-        NAME,
-        (
-            LossRow("programmed conductance", "carried", 0.0, "rows of the first time"),
-            LossRow(
-                "conductance over time", "carried", 0.0, "quantiles, mean and σ at the profile's times and targets"
-            ),
-            LossRow("tails", "carried", 0.0, "quantiles from 1e-5 to 1 - 1e-5"),
-            LossRow(
-                "histories",
-                "approximated",
-                None,
-                "correlations of normal scores only; the law of the path is not written",
-            ),
-            LossRow("populations that do not follow the target", "carried", 0.0, "populations.csv"),
-            LossRow("read noise", "carried", 0.0, "read_noise_S")
-            if known
-            else LossRow("read noise", "dropped", None, "the profile does not know it apart from relaxation"),
-            LossRow("drift exponents", "carried", 0.0, "metadata.json; empty for laws without an exponent"),
-            LossRow("temperature", "carried", 0.0, "rows of each temperature"),
-            LossRow("what is left open of σ", "carried", 0.0, "sigma_low_S, sigma_high_S; basis in metadata.json"),
-            LossRow(
-                "programming error and change together", "carried", 0.0, "programming_correlation in metadata.json"
-            ),
-            LossRow("array effects", "carried", 0.0, "metadata.json"),
-            LossRow("basis, validity and provenance", "carried", 0.0, f"metadata.json; {basis_in_words(profile)}"),
-        ),
-    )
+    return loss_report(NAME, said_of_tables(profile, "metadata.json"))
 
 
 def conductance_table(profile: VariationProfile) -> pd.DataFrame:
@@ -108,28 +90,111 @@ def correlation_table(profile: VariationProfile) -> pd.DataFrame:
 def populations_table(profile: VariationProfile) -> pd.DataFrame:
     """Return the populations that do not follow the target: share, interval, conductances of equal probability."""
     rows = [
-        {"population": name, "weight": e.weight, "low": e.interval[0], "high": e.interval[1], "conductance_S": g}
-        for name, e in profile.extras.items()
-        for g in e.quantiles_S
-    ]
-    return pd.DataFrame(rows, columns=["population", "weight", "low", "high", "conductance_S"])
-
-
-def read_back(folder: Path) -> dict[str, Any]:
-    """Read an export back: the three tables by name, and the metadata."""
-    try:
-        tables: dict[str, Any] = {
-            name: _load(folder / f"{name}.csv") for name in ("conductance", "correlation", "populations")
+        {
+            "population": name, "weight": e.weight, "low": e.interval[0], "high": e.interval[1], "stays": int(e.stays),
+            "time_s": time, "conductance_S": g,
         }
-        return tables | {"metadata": json.loads((folder / "metadata.json").read_text(encoding="utf-8"))}
+        for name, e in profile.extras.items()
+        for time, row in zip(profile.tables.time_s, population_over_time(profile, e), strict=True)
+        for g in row
+    ]  # fmt: skip
+    columns = ["population", "weight", "low", "high", "stays", "time_s", "conductance_S"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def pulses_table(steps: Steps) -> pd.DataFrame:
+    """Return quantiles of ΔG [S], a row for each direction (1 SET, -1 RESET) and conductance before the pulse."""
+    rows = [
+        {"direction": direction, "level_S": level, "kept": steps.kept}
+        | {f"q_{p:.17g}": q for p, q in zip(steps.probability, row, strict=True)}
+        for direction in (1, -1)
+        for level, row in zip(steps.level_S, steps.quantiles(direction), strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _steps(path: Path) -> Steps | None:
+    """Read the table of pulses, if there is one."""
+    if not path.exists():
+        return None
+    table = _load(path)
+    columns = [name for name in table.columns if name.startswith("q_")]
+    probability = np.array([float(name.removeprefix("q_")) for name in columns])
+    up, down = (table[table["direction"] == direction] for direction in (1, -1))
+    first, second = (part[columns].to_numpy() for part in (up, down))
+    return Steps(up["level_S"].to_numpy(), probability, first, second, float(up["kept"].iloc[0]))
+
+
+def read_back(folder: Path) -> Carried:
+    """Read the tables at the lowest temperature."""
+    folder = Path(folder)
+    tables, conductance = _tables(folder), _lowest(_load(folder / "conductance.csv"))
+    metadata = _metadata(folder)
+    grid = (tables.target_S.size, tables.time_s.size)
+    mean, sigma = (conductance[name].to_numpy().reshape(grid) for name in ("mean_S", "sigma_S"))
+    populations = _load(folder / "populations.csv")
+    shares = {str(name): float(rows["weight"].iloc[0]) for name, rows in populations.groupby("population")}
+    drift = {name: np.asarray(metadata["drift"][name]) for name in ("nu_mean", "nu_sigma") if name in metadata["drift"]}
+    return Carried(
+        tables.target_S, tables.time_s, mean, sigma, tables.probability, tables.quantiles_S, tables.correlation,
+        tables.read_noise_S, shares, drift, _steps(folder / "pulses.csv"),
+    )  # fmt: skip
+
+
+def draws(draw: Draw) -> Array:
+    """Draw cells (time, target, cell) [S] from the tables."""
+    return _tables(Path(draw.folder)).draw(draw)
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        return content
     except (OSError, ValueError) as error:
         raise BadInput(f"{folder}: not a CSV export ({error})") from None
 
 
+def _tables(folder: Path) -> Tabulated:
+    """Read the tables at the lowest temperature."""
+    try:
+        return _tabulated(folder)
+    except (KeyError, ValueError, IndexError) as error:
+        raise BadInput(f"{folder}: not a CSV export ({error})") from None
+
+
+def _tabulated(folder: Path) -> Tabulated:
+    conductance = _lowest(_load(folder / "conductance.csv"))
+    target, time = (np.unique(conductance[name]) for name in ("target_S", "time_s"))
+    columns = [name for name in conductance.columns if name.startswith("q_")]
+    probability = np.array([float(name.removeprefix("q_")) for name in columns])
+    quantiles = conductance[columns].to_numpy().reshape(target.size, time.size, probability.size)
+    correlation = np.broadcast_to(np.eye(time.size), (target.size, time.size, time.size)).copy()
+    above = np.triu_indices(time.size, 1)
+    pairs = _lowest(_load(folder / "correlation.csv"))["correlation"].to_numpy().reshape(target.size, above[0].size)
+    correlation[:, above[0], above[1]] = correlation[:, above[1], above[0]] = pairs
+    noise = None
+    if "read_noise_S" in conductance:
+        noise = conductance["read_noise_S"].to_numpy().reshape(target.size, time.size)
+    populations = tuple(
+        Population(float(rows["weight"].iloc[0]), rows["conductance_S"].to_numpy().reshape(time.size, -1))
+        for _, rows in _load(folder / "populations.csv").groupby("population", sort=False)
+    )
+    mean = conductance["mean_S"].to_numpy().reshape(target.size, time.size)
+    return Tabulated(target, time, probability, quantiles, correlation, mean, populations, noise)
+
+
+def _lowest(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the lowest temperature."""
+    return table[table["temperature_K"] == table["temperature_K"].min()] if len(table) else table
+
+
 def _load(path: Path) -> pd.DataFrame:
     """Read a table with every number to its last digit."""
-    table = pd.read_csv(path, dtype=str)
-    return table.apply(lambda column: column if column.name == "population" else column.map(float))
+    try:
+        table = pd.read_csv(path, dtype=str)
+        return table.apply(lambda column: column if column.name == "population" else column.map(float))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: not a table of a CSV export ({error})") from None
 
 
 def _save(table: pd.DataFrame, path: Path) -> None:
