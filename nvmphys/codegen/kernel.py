@@ -13,7 +13,7 @@ from numba import cfunc, njit, types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from nvmphys.codegen._circuit import LARGEST
-from nvmphys.devices.model import AMBIENT, CURRENT, VOLTAGE, DeviceModel, System, symbol
+from nvmphys.devices.model import AMBIENT, APPLIED, CELL, CURRENT, VOLTAGE, DeviceModel, System, symbol
 
 
 @njit(cache=True, error_model="numpy")
@@ -37,15 +37,16 @@ def _heaviside(x: float, at_zero: float = 0.5) -> float:
 
 
 ARRAY = types.Array(types.float64, 1, "C")
-FUNCTION = types.void(types.float64, ARRAY, types.float64, ARRAY, ARRAY)
-"""What a compiled function takes: V [V], states, ambient temperature [K], parameters, and where it writes."""
+FUNCTION = types.void(types.float64, ARRAY, types.float64, types.float64, ARRAY, ARRAY)
+"""What a compiled function takes: V [V], states, ambient temperature [K], voltage applied [V], parameters, and where it
+writes."""
 
 _NUMBA = {"exp": _exp, "sinh": _sinh, "cosh": _cosh, "Heaviside": _heaviside}
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """Compiled functions of (V, states, ambient temperature, parameters, out), which write into their last argument.
+    """Compiled functions of (V, states, ambient temperature, voltage applied, parameters, out), which they write into.
 
     Attributes
     ----------
@@ -53,10 +54,12 @@ class Kernel:
         Parameters in the order in which they are taken.
     rhs : callable
         d(state)/dt of each of the n states, the conduction current [A], the voltage at the terminals [V] and the
-        charge [C]: n + 3 numbers.
+        charge [C]: n + 3 numbers. Behind an access transistor the voltage at the terminals is U - R·(I_T - I), with the
+        voltage U applied, what the transistor lets through I_T and its resistance R at no current: it is U where the
+        currents agree.
     jacobian : callable
-        Row by row of rates, current and voltage at the terminals, derivatives by each state, by V and by the ambient
-        temperature: (n + 2)(n + 2) numbers.
+        Row by row of rates, current and voltage at the terminals, derivatives by each state, by V, by the ambient
+        temperature and by the voltage applied: (n + 2)(n + 3) numbers.
     """
 
     names: tuple[str, ...]
@@ -73,8 +76,8 @@ def kernel(model: DeviceModel, thermal_node: bool, n_units: int = 1) -> Kernel:
 def _kernel(system: System) -> Kernel:
     arguments = _Arguments.of(system)
     states = [state.symbol for state in system.states]
-    outputs = [*system.rates, system.current, system.port]
-    slopes = _slopes(system, [*states, VOLTAGE, AMBIENT])
+    outputs = [*system.rates, system.current, _terminals(system).xreplace(_put_in(system))]
+    slopes = _slopes(system, [*states, VOLTAGE, AMBIENT, APPLIED])
     return Kernel(tuple(system.values), arguments.compiled([*outputs, system.charge]), arguments.compiled(slopes))
 
 
@@ -93,16 +96,36 @@ def parameter_slopes(
     return _Arguments.of(system).compiled(_slopes(system, [symbol(name) for name in names]))
 
 
+_RESISTANCE = sp.Symbol("R_access", real=True)
+"""Resistance of an access transistor at no current [ohm]: held in slopes, its factor is 0 where the currents agree."""
+
+
+def _terminals(system: System) -> sp.Expr:
+    """Return the voltage at the terminals [V], as of `Kernel`, in `CURRENT` and `_RESISTANCE` too."""
+    if system.access is None:
+        return system.port_by_current
+    return APPLIED - _RESISTANCE * (system.access.xreplace({CELL: system.port_by_current}) - CURRENT)
+
+
+def _put_in(system: System) -> dict[sp.Symbol, sp.Expr]:
+    """Return what stands for the current and the resistance of an access transistor."""
+    found = {CURRENT: system.current}
+    if system.access is not None:
+        found[_RESISTANCE] = -1 / system.access.diff(CELL).subs({CELL: 0, APPLIED: 0})
+    return found
+
+
 def _slopes(system: System, by: list[sp.Symbol]) -> list[sp.Expr]:
     """Return derivatives of rates, current and voltage at the terminals, row by row, by the chain rule.
 
     To differentiate with the current put in, or to simplify after that, takes a minute where it is a long expression.
     """
     through = [system.current.diff(x) for x in by]
-    parts = [*(system.by_current or system.rates), CURRENT, system.port_by_current]
+    parts = [*(system.by_current or system.rates), CURRENT, _terminals(system)]
     total = [part.diff(x) + part.diff(CURRENT) * slope for part in parts for x, slope in zip(by, through, strict=True)]
+    put_in = _put_in(system)
     with sp.evaluate(False):
-        return [slope.xreplace({CURRENT: system.current}) for slope in total]
+        return [slope.xreplace(put_in) for slope in total]
 
 
 def _system(model: DeviceModel, thermal_node: bool, n_units: int) -> System:
@@ -128,7 +151,7 @@ class _Arguments:
     def of(cls, system: System) -> _Arguments:
         states = [state.symbol for state in system.states]
         parameters = [symbol(name) for name in system.values]
-        return cls((VOLTAGE, *states, AMBIENT, *parameters), len(states), len(parameters))
+        return cls((VOLTAGE, *states, AMBIENT, APPLIED, *parameters), len(states), len(parameters))
 
     def compiled(self, expressions: list[sp.Expr]) -> Callable[..., None]:
         """Return a compiled function that writes the values of expressions."""
@@ -139,8 +162,8 @@ class _Arguments:
         n_states, n_parameters = self.n_states, self.n_parameters
 
         @cfunc(FUNCTION, error_model="numpy")
-        def write(v, x, ambient, p, out):  # type: ignore[no-untyped-def]
-            given = (v, *to_fixed_tuple(x, n_states), ambient, *to_fixed_tuple(p, n_parameters))
+        def write(v, x, ambient, applied, p, out):  # type: ignore[no-untyped-def]
+            given = (v, *to_fixed_tuple(x, n_states), ambient, applied, *to_fixed_tuple(p, n_parameters))
             found = function(*given)
             out[:] = 0.0
             for k in range(count):

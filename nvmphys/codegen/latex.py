@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from nvmphys.devices.model import CURRENT, VOLTAGE, DeviceModel, System, symbol
+from nvmphys.devices.model import APPLIED, CELL, CURRENT, VOLTAGE, DeviceModel, System, symbol
 
 TARGET = "latex"
 SUFFIX = ".tex"
@@ -20,8 +20,11 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     """
     equations = [rf"I &= {sp.latex(model.current, symbol_names=THROUGH)}"]
     in_series = model.drop + (0 if model.series is None else symbol(model.series) * CURRENT)
-    if in_series != 0:
-        equations.append(rf"V_{{applied}} &= {sp.latex(VOLTAGE + in_series, symbol_names=THROUGH)}")
+    if in_series != 0 or model.access is not None:
+        outside = APPLIED if model.access is None else CELL
+        equations.append(rf"{sp.latex(outside)} &= {sp.latex(VOLTAGE + in_series, symbol_names=THROUGH)}")
+    if model.access is not None:
+        equations.append(rf"I &= {sp.latex(model.access.current)}")
     if model.charge != 0:
         equations.append(rf"Q &= {sp.latex(model.charge)}")
     if model.drain is not None:

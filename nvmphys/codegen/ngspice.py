@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from nvmphys.codegen._circuit import LEAST_OHM, SELF_F, STATE_F, farthest, printed, ranges
-from nvmphys.devices.model import AMBIENT, CURRENT, DRAIN, VOLTAGE, DeviceModel, System
+from nvmphys.devices.model import AMBIENT, APPLIED, CELL, CURRENT, DRAIN, VOLTAGE, DeviceModel, System
 
 TARGET = "ngspice"
 SUFFIX = ".lib"
@@ -16,7 +16,8 @@ SUFFIX = ".lib"
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
     """Return `.subckt <name> p n` with the values and the initial states `<state>_0` as its parameters.
 
-    A transistor's gate is p, its source n, and its drain a third node d.
+    A transistor's gate is p, its source n, and its drain a third node d; the gate voltage of an access transistor in
+    series is a parameter.
 
     Its temperature is the circuit's. Run it with `uic`, so that the states start where the capacitors say. Voltage and
     states, kept near their ranges, have nodes of their own, and what is constant becomes a parameter. All else
@@ -32,14 +33,18 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     tangent = sp.Integer(0) if system.by_current else system.current.diff(VOLTAGE)
     wanted = [e.xreplace(put_in) for e in (system.current, tangent, *rates)]
     wanted += [(system.drain or sp.Integer(0)).xreplace(put_in), system.charge, system.drop.xreplace(put_in)]
-    current, tangent, *rates, drain, charge, drop = circuit.constants_apart(wanted)
+    wanted.append(system.access or sp.Integer(0))
+    current, tangent, *rates, drain, charge, drop, access = circuit.constants_apart(wanted)
     nodes = "p n" if system.drain is None else "p n d"
     lines = [*(f"* {line}" for line in head), f".subckt {name} {nodes}{given}", *circuit.lines]
+    top = "p" if system.access is None else "w"
+    if system.access is not None:
+        lines.append(f"Bt p w I={circuit.text(access)}")
     if drop == 0:
-        lines.append(f"Rs p i {series}")
+        lines.append(f"Rs {top} i {series}")
     else:
         # behind a resistor, the currents of a small charge would drown in the rounding of its nodes' voltages
-        lines += ["Vj p k 0"] if system.charge != 0 else [f"Rs p j {series}", "Vj j k 0"]
+        lines += ["Vj p k 0"] if system.charge != 0 else [f"Rs {top} j {series}", "Vj j k 0"]
         lines += [f"Bdrop k i V={circuit.text(drop)}", f".ic v(i)={{{circuit.rest}}}"]
     if system.drain is not None:
         lines.append(f"Bd d n I={circuit.text(drain)}")
@@ -48,7 +53,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         if system.by_current:  # the chord in place of the tangent, which would be ten times as long as the current
             beyond = f"*(1+abs(v(i,n)-v(near))*{1 / far!r})"
         lines.append(f"Bi i n I=({circuit.text(current)}){beyond}")
-    if (system.series is not None or drop != 0) and system.charge == 0:
+    if (system.series is not None or drop != 0 or system.access is not None) and system.charge == 0:
         lines.append(f"Cself i n {SELF_F!r}")
     if system.charge != 0:
         farad = repr(_capacitance(system))
@@ -91,7 +96,7 @@ class _Circuit:
         self._at_start |= {state.name: f"{state.name}_0" for state in system.states}
         self._moving = {name: f"{{{name}}}" for name in system.values}  # in sources
         self._moving |= {VOLTAGE.name: "v(i,n)", CURRENT.name: "i(vj)", ACROSS.name: "v(k,i)", DRAIN.name: "v(d,n)"}
-        self._moving |= {AMBIENT.name: "(temper+273.15)"}
+        self._moving |= {APPLIED.name: "v(p,n)", CELL.name: "v(w,n)", AMBIENT.name: "(temper+273.15)"}
         self._moving |= {state.name: f"v(x_{state.name})" for state in system.states}
         for state, ends in ranges(system).items():
             low, high = (printed(end, self._constant) for end in ends)

@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.printing.numpy import NumPyPrinter
 
 from nvmphys.codegen._circuit import LARGEST
-from nvmphys.devices.model import AMBIENT, CURRENT, DRAIN, DeviceModel, System, symbol
+from nvmphys.devices.model import AMBIENT, APPLIED, CELL, CURRENT, DRAIN, DeviceModel, System, symbol
 
 TARGET = "python"
 SUFFIX = ".py"
@@ -24,6 +24,7 @@ class _Printer(NumPyPrinter):
         "port",
         "charge",
         "drain",
+        "access",
         "rate",
         "numpy",
     }
@@ -47,7 +48,7 @@ class _Printer(NumPyPrinter):
 
 
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
-    """Return a module with the values, `START`, and functions `current`, `port`, `charge`, `rate`, `drain`."""
+    """Return a module: values, `START`, functions `current`, `port`, `charge`, `rate`, and `drain` or `access`."""
     printer = _Printer({"allow_unknown_functions": True})
     states = "; ".join(f"{s.name} ({s.about}, 1 is {s.scale:g} {s.unit})" for s in system.states)
     about = [line.replace("\\", "/").replace('"', "'") for line in (*head, f"States: {states}")]
@@ -86,4 +87,10 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         f"{before.get(function, '')}    return {body}"
         for function, (body, what) in wanted.items()
     ]
+    if system.access is not None:
+        lines.append(
+            f"\n\ndef access({APPLIED.name}, {CELL.name}, {AMBIENT.name}=300.0):\n"
+            f'    """Current that the access transistor lets through [A]; the cell has the voltage of `port`."""\n'
+            f"    return {printer.doprint(system.access)}"
+        )
     return "\n".join([*lines, ""])

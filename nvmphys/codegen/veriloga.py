@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from nvmphys.codegen._circuit import LEAST_OHM, SELF_F, STATE_F, farthest, printed, ranges
-from nvmphys.devices.model import AMBIENT, CURRENT, DRAIN, VOLTAGE, DeviceModel, System
+from nvmphys.devices.model import AMBIENT, APPLIED, CELL, CURRENT, DRAIN, VOLTAGE, DeviceModel, System
 
 TARGET = "veriloga"
 SUFFIX = ".va"
@@ -18,7 +18,8 @@ WHOLE = sp.Symbol("V_whole", real=True)
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
     """Return `module <name>(p, n)`, the values as defaults of its parameters and `<state>_0` as initial states.
 
-    A transistor's gate is p, its source n, and its drain a third node d.
+    A transistor's gate is p, its source n, and its drain a third node d; the gate voltage of an access transistor in
+    series is a parameter.
 
     The initial states are set while the time is 0: ngspice tells an OSDI model neither of its static nor of its initial
     analysis. Run it without `uic`.
@@ -37,6 +38,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
             system.charge.subs(VOLTAGE, WHOLE),
             system.drop,
             system.drain or sp.Integer(0),
+            system.access or sp.Integer(0),
             *(system.by_current or system.rates),
         ],
         symbols=(sp.Symbol(f"e{k}") for k in range(10_000)),
@@ -46,9 +48,10 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     outer = "i" if system.drop == 0 else "j"
     if system.drop != 0 and system.charge != 0:  # a resistor's rounding would drown the currents of a small charge
         outer = "p"
-    names |= {CURRENT.name: f"I({outer},i)", DRAIN.name: "V(d,n)"}
-    current, tangent, charge, drop, drain, *rates = (printed(expression, names) for expression in wanted)
+    names |= {CURRENT.name: f"I({outer},i)", DRAIN.name: "V(d,n)", APPLIED.name: "V(p,n)", CELL.name: "V(w,n)"}
+    current, tangent, charge, drop, drain, access, *rates = (printed(expression, names) for expression in wanted)
     nodes = ", ".join(f"x_{state.name}" for state in system.states)
+    top = "p" if system.access is None else "w"
     outside = "p, n" if system.drain is None else "p, n, d"
     series = repr(LEAST_OHM) if system.series is None else f"max({system.series}, {LEAST_OHM!r})"
     lines = [
@@ -56,7 +59,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         '`include "disciplines.vams"',
         f"module {name}({outside});",
         f"  inout {outside};",
-        f"  electrical {outside}, {'i, j' if outer == 'j' else 'i'}, {nodes};",
+        f"  electrical {outside}, {'w, ' if top == 'w' else ''}{'i, j' if outer == 'j' else 'i'}, {nodes};",
         *(
             f"  parameter real {key} = {float(value)!r};"
             for key, value in (system.values | system.start_values).items()
@@ -67,8 +70,10 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         f"    near = min(max(V(i,n),-{far!r}),{far!r});",
         *(f"    at_{kept} = {text};" for kept, text in at.items()),
         *(f"    {short} = {printed(expression, names)};" for short, expression in shared),
-        *([] if outer == "p" else [f"    I(p,{outer}) <+ V(p,{outer}) / {series};"]),
+        *([] if outer == "p" else [f"    I({top},{outer}) <+ V({top},{outer}) / {series};"]),
     ]
+    if system.access is not None:
+        lines.append(f"    I(p,w) <+ {access};")
     if system.drop != 0:
         lines.append(f"    V({outer},i) <+ {drop};")
     if system.drain is not None:
@@ -78,7 +83,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         if system.by_current:  # the chord, as in the subcircuit
             beyond = f"* (1 + abs(V(i,n)-near)*{1 / far!r})"
         lines.append(f"    I(i,n) <+ ({current}) {beyond};")
-    if (system.series is not None or system.drop != 0) and system.charge == 0:
+    if (system.series is not None or system.drop != 0 or system.access is not None) and system.charge == 0:
         lines.append(f"    I(i,n) <+ {SELF_F!r} * ddt(V(i,n));")
     if system.charge != 0:
         lines.append(f"    I(i,n) <+ ddt({charge});")

@@ -15,7 +15,10 @@ from nvmphys.errors import unknown_name
 if TYPE_CHECKING:
     from nvmphys.devices.model import DeviceModel
 
-__all__ = ["device", "devices"]
+__all__ = ["device", "devices", "is_device"]
+
+SUFFIX = "_1t1r"
+"""What the name of a model ends in that stands in series with an access transistor."""
 
 if "NVMPHYS_DEVICES" in os.environ:
     __path__.append(os.environ["NVMPHYS_DEVICES"])
@@ -30,16 +33,24 @@ def devices() -> list[str]:
     return sorted(modules_with(__name__, "NAME"))
 
 
+def is_device(name: str) -> bool:
+    """Tell whether there is a device model of a name, in series with an access transistor or not."""
+    return name.removesuffix(SUFFIX) in modules_with(__name__, "NAME")
+
+
 def device(name: str) -> DeviceModel:
-    """Return a device model.
+    """Return a device model; `<name>_1t1r` is one in series with an access transistor.
 
     Raises
     ------
     BadInput
-        Unknown name; close matches are offered.
+        Unknown name (close matches are offered), or a model that cannot stand in series with a transistor.
     """
+    from nvmphys.devices.transistor import in_series
+
     found = modules_with(__name__, "NAME")
-    if name not in found:
+    cell = name.removesuffix(SUFFIX)
+    if cell not in found:
         raise unknown_name("device model", name, found)
-    model: DeviceModel = found[name].MODEL
-    return model
+    model: DeviceModel = found[cell].MODEL
+    return model if name == cell else in_series(model)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nvmphys.cards import list_cards, load_card
-from nvmphys.devices import device, devices
+from nvmphys.devices import device, devices, is_device
 from nvmphys.devices.model import DeviceModel
 from nvmphys.errors import BadInput, unknown_name
 from nvmphys.records import ModelCard
@@ -83,7 +83,7 @@ def model_or_card(name: str) -> DeviceModel | ModelCard:
     """
     if Path(name).suffix == ".toml" or name in list_cards():
         return load_card(name)
-    if name not in devices():
+    if not is_device(name):
         raise unknown_name("card or device model", name, {*list_cards(), *devices()})
     return device(name)
 

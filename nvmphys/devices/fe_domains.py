@@ -154,6 +154,7 @@ MODEL = DeviceModel(
     state_rate=(count_rate, turn_rate),
     units=Units("domain", ("Ea", "hth"), quantiles, count=1000),
     closed_form=states_at_knots,
+    known=("tfe", "area"),
     experiments={
         "pund": {"amplitude_V": 3.0, "width_s": 1e-5, "edge_s": 1e-6, "rest_s": 1e-5},
         "pv_loop": {"amplitude_V": 3.0, "frequency_Hz": 1e4},

@@ -90,6 +90,7 @@ MODEL = DeviceModel(
     * (Ps * sum(sp.tanh(p.symbol * MV_PER_CM / (2 * delta)) for p in STATES) / PLAYS + epsilon_0 * eps * VOLTAGE / tfe),
     state_rate=tuple(_rate(k, state.symbol) for k, state in enumerate(STATES, start=1)),
     closed_form=states_at_knots,
+    known=("tfe", "area"),
     experiments={
         "pv_loop": {"amplitude_V": 3.5, "frequency_Hz": 1e4},
         "pund": {"amplitude_V": 3.5, "width_s": 1e-5, "edge_s": 1e-6, "rest_s": 1e-5},

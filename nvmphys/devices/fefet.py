@@ -40,6 +40,7 @@ from nvmphys.devices import fe_domains
 from nvmphys.devices.fe_switching import Gate, states_at_knots
 from nvmphys.devices.model import DRAIN, TEMPERATURE, VOLTAGE, Array, DeviceModel, State, Units, ramp, symbol
 from nvmphys.devices.noise import FEFET_NOISE
+from nvmphys.devices.transistor import between
 from nvmphys.parameters import Parameter
 
 NAME = "fefet"
@@ -100,6 +101,8 @@ polarity, filled = symbol("smean"), near(FILLED.symbol, 0.0, 1.0)
 def log_plus(x: sp.Expr) -> sp.Expr:
     """Return ln(1 + e^x) so that it neither overflows nor loses digits where it is small.
 
+    The argument is written once, and long; its slope holds to x = 80 (`transistor.log_plus` to any x).
+
     >>> [float(log_plus(sp.Float(x))) for x in (-60.0, 0.0, 60.0)]
     [8.75651076269652e-27, 0.6931471805599453, 60.0]
     """
@@ -124,7 +127,6 @@ root = sp.sqrt(body**2 / 4 + beyond) - body / 2
 """√ψ."""
 forward = (root**2 - inverted_V) / thermal_V
 slope = 1 + body / (2 * sp.sqrt(inverted_V))
-log_forward, log_reverse = log_plus(forward / 2), log_plus((forward - DRAIN / thermal_V) / 2)
 inversion = 2 * thermal_V * (sp.sqrt(sp.Rational(1, 4) + sp.log(1 + sp.exp(forward / 2)) ** 2) - sp.Rational(1, 2))
 """Inversion charge over n·C_ox [V]: of a charge the digits far behind those of C_ox do not count."""
 
@@ -133,7 +135,8 @@ under = oxide * (VOLTAGE - Vfb - beyond + body * root + inversion)
 trapped = elementary_charge * ntrap * filled
 drop = tfe / (epsilon_0 * eps) * (under + trapped - (1 - screened) * Pr * polarity)
 """Voltage across the ferroelectric [V]."""
-drain = 2 * slope * mob * oxide * thermal_V**2 * wl * (log_forward - log_reverse) * (log_forward + log_reverse)
+log_forward, log_reverse = log_plus(forward / 2), log_plus((forward - DRAIN / thermal_V) / 2)
+drain = between(2 * slope * mob * oxide * thermal_V**2 * wl, log_forward, log_reverse)
 
 hotter = sp.exp(-Erel / BOLTZMANN_EV * (1 / TEMPERATURE - 1 / ROOM_K))
 fill_rate = (
@@ -194,6 +197,7 @@ MODEL = DeviceModel(
     ),
     closed_form=lambda values, start, segments: states_at_knots(GATE, values, start, segments),
     noise=FEFET_NOISE,
+    known=("tfe", "til", "wl", "area"),
     experiments={
         "id_vg": {"amplitude_V": (2.5, 3.0, 3.5, 4.0), "width_s": (1e-8, 1e-7, 1e-6, 1e-5, 1e-4)},
         "pulse": {"amplitude_V": (2.5, 3.0, 3.5, 4.0), "width_s": (1e-7, 1e-6, 1e-5, 1e-4), "read_V": 1.0},

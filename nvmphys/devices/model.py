@@ -26,6 +26,10 @@ CURRENT = sp.Symbol("I_through", real=True)
 """The conduction current [A], in what drops in series."""
 DRAIN = sp.Symbol("V_ds", real=True)
 """Voltage from drain to source of a transistor [V]."""
+APPLIED = sp.Symbol("V_applied", real=True)
+"""Voltage between the terminals, of an access transistor in series too [V]."""
+CELL = sp.Symbol("V_cell", real=True)
+"""Voltage between the terminals without the access transistor [V]."""
 TEMPERATURE = sp.Symbol("T", positive=True)
 """Temperature of the switching region [K]."""
 AMBIENT = sp.Symbol("T_amb", positive=True)
@@ -92,6 +96,23 @@ class Thermal:
     def kelvin_per_watt(self) -> sp.Expr:
         """R as an expression [K/W]."""
         return symbol(self.resistance) if isinstance(self.resistance, str) else self.resistance
+
+
+@dataclass(frozen=True)
+class Access:
+    """A transistor in series with a device, which limits its current.
+
+    Attributes
+    ----------
+    current : sympy.Expr
+        What it lets through [A], in `APPLIED`, `CELL`, `AMBIENT` and parameters: it rises with `APPLIED`, falls with
+        `CELL`, and is 0 where both are 0.
+    gate : str
+        Name of the parameter that is the voltage of its gate [V].
+    """
+
+    current: sp.Expr
+    gate: str
 
 
 @dataclass(frozen=True)
@@ -177,6 +198,8 @@ class System:
         Drain current of a transistor [A], in the same symbols and `DRAIN`.
     by_current : tuple of sympy.Expr
         The rates in `CURRENT` too, where a drop in series lets a circuit know it; empty elsewhere.
+    access : sympy.Expr or None
+        What an access transistor in series lets through [A], in `APPLIED`, `CELL`, `AMBIENT` and parameters.
     """
 
     name: str
@@ -192,15 +215,16 @@ class System:
     series: str | None
     drain: sp.Expr | None = None
     by_current: tuple[sp.Expr, ...] = ()
+    access: sp.Expr | None = None
 
     @property
     def port(self) -> sp.Expr:
-        """Voltage between the terminals [V], in `VOLTAGE`, `AMBIENT`, states and parameters."""
+        """Voltage between the terminals, before an access transistor [V]; of `VOLTAGE`, ambient, states, parameters."""
         return self.port_by_current.xreplace({CURRENT: self.current})
 
     @property
     def port_by_current(self) -> sp.Expr:
-        """Voltage between the terminals [V], in `CURRENT` too."""
+        """The same, in `CURRENT` too."""
         resistance = sp.Integer(0) if self.series is None else symbol(self.series)
         return VOLTAGE + self.drop + resistance * CURRENT
 
@@ -260,6 +284,8 @@ class DeviceModel:
     drop : sympy.Expr
         What else stands between `VOLTAGE` and the terminals [V], in the symbols of the current and `CURRENT`. With it,
         the voltage at the terminals must still rise with `VOLTAGE`, so that there is one answer.
+    access : Access or None
+        A transistor in series with all that (`nvmphys.devices.transistor.in_series`).
     thermal : Thermal or None
         Self-heating; without it `TEMPERATURE` is `AMBIENT`. Where its capacitance may be 0, `current` must not depend
         on `TEMPERATURE`; where it may not, the temperature is always a state.
@@ -273,6 +299,9 @@ class DeviceModel:
         is a device, its own states unit after unit and the shared ones last, and values of units are (row, unit).
     noise : Noise or None
         Noise of the read current (`nvmphys.devices.noise`), in the parameters of the model and its own.
+    known : tuple of str
+        Parameters that are known without a fit, from the layout (a thickness, an area) or because others are given for
+        them: a fit that chooses for itself holds them.
 
     Raises
     ------
@@ -295,11 +324,13 @@ class DeviceModel:
     drain: sp.Expr | None = None
     series: str | None = None
     drop: sp.Expr = field(default_factory=lambda: sp.Integer(0))
+    access: Access | None = None
     thermal: Thermal | None = None
     units: Units | None = None
     drawn_per_pulse: str | None = None
     closed_form: Callable[[Mapping[str, Array], Array, Segments], Array] | None = None
     noise: Noise | None = None
+    known: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [p.name.lower() for p in (*self.parameters, *self.noise_parameters)]
@@ -330,6 +361,8 @@ class DeviceModel:
             raise ValueError(f"{self.name}: shared states must be the last, and coupled units cannot heat themselves")
         of_all = [self.current, self.charge, *(e.subs(CURRENT, 0) for e in (*self.state_rate, self.drop))]
         of_all += [] if self.drain is None else [self.drain.subs(DRAIN, 0)]
+        if self.access is not None:
+            of_all += [self.access.current.subs({APPLIED: 0, CELL: 0}), symbol(self.access.gate)]
         if self.units is not None and self.coupled:
             own = {*map(symbol, self.units.parameters), *(s.symbol for s in self.states[: self.n_own])}
             told = [self.current, self.charge, self.drop, self.drain or sp.Integer(0)]
@@ -338,6 +371,8 @@ class DeviceModel:
         strange = set().union(*(expression.free_symbols for expression in of_all)) - known
         if strange:
             raise ValueError(f"{self.name}: {', '.join(map(str, strange))} is neither parameter nor state")
+        if unknown := set(self.known) - set(names_of(self.parameters)):
+            raise ValueError(f"{self.name}: {', '.join(sorted(unknown))}, said to be known, is no parameter")
         if self.noise is not None and (alien := self.noise.symbols - set(map(symbol, names_of(self.parameters)))):
             raise ValueError(f"{self.name}: {', '.join(map(str, alien))} in the noise is no parameter")
 
@@ -414,10 +449,15 @@ class DeviceModel:
             tuple(_number(state.initial, found) for state in core.states),
             core.current, core.charge, core.rates, core.drop, self.series, core.drain,
             core.by_current if self.drop != 0 and self.units is None else (),
+            None if self.access is None else self.access.current,
         )  # fmt: skip
         if self.units is not None:
             system = _alone(system, self.units) if units is None else _side_by_side(system, self.units, units)
         return _started(system, start or {})
+
+    def states_with(self, thermal_node: bool) -> tuple[State, ...]:
+        """Return the states, with the temperature one of them or not."""
+        return self._heated(thermal_node).states
 
     @functools.lru_cache(maxsize=8)  # noqa: B019 - models live as long as the program
     def _heated(self, node: bool) -> _Core:

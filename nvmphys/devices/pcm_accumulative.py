@@ -111,6 +111,7 @@ MODEL = DeviceModel(
     ),
     drawn_per_pulse="xi",
     noise=PCM_NOISE,
+    known=("width", "tref", "tread"),
     experiments={
         "pulse_train": {"amplitude_V": 2.0, "width_s": 50e-9, "n_pulses": 20, "rest_s": 38.6, "read_V": 0.2},
         "write_verify": {

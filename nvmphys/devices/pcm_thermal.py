@@ -161,6 +161,7 @@ MODEL = DeviceModel(
     drop=drop,
     thermal=Thermal("Rth", "Cth", CURRENT * (VOLTAGE + drop)),
     noise=PCM_NOISE,
+    known=("thick",),
     experiments={
         "sweep": {"positive_V": 1.8, "negative_V": -1.8, "ramp_rate_V_per_s": 2e6},
         "pulse": {

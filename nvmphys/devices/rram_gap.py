@@ -99,6 +99,7 @@ MODEL = DeviceModel(
     thermal=Thermal(resistance="Rth", capacitance="Cth"),
     series="Rs",
     noise=RRAM_NOISE,
+    known=("tox",),
     experiments={
         "sweep": {"positive_V": 2.0, "negative_V": -2.4, "ramp_rate_V_per_s": 1e3, "compliance_A": 5e-4},
         "pulse": {"amplitude_V": (1.5, 1.6, 1.7, 1.8), "width_s": (1e-8, 3e-8, 1e-7, 3e-7, 1e-6), "read_V": 0.1},

@@ -167,6 +167,7 @@ MODEL = DeviceModel(
         power=CURRENT * (VOLTAGE + CURRENT * R_cell),
     ),
     noise=RRAM_NOISE,
+    known=("lcell", "rdet"),
     experiments={
         "sweep": {"positive_V": 1.4, "negative_V": -1.1, "ramp_rate_V_per_s": 10.0, "n_cycles": 2},
         "pulse": {

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import truncnorm
 
-from nvmphys.devices.model import Array, DeviceModel, Start, System, names_of, symbol
+from nvmphys.devices.model import Array, DeviceModel, Start, State, System, names_of, symbol
 from nvmphys.errors import BadInput, unknown_name
 from nvmphys.parameters import checked_values
 
@@ -50,7 +50,8 @@ class Devices:
 
     def rows(self, part: slice) -> dict[str, Array]:
         """Return the parameters of some devices, a row for each unit, by name."""
-        spread = {name: np.repeat(value[part], self.n_units) for name, value in self.values.items()}
+        many = self.n_units
+        spread = {n: x[part] if many == 1 else np.repeat(x[part], many) for n, x in self.values.items()}
         return spread | {name: value[part].ravel() for name, value in self.units.items()}
 
     def only(self, chosen: NDArray[np.int64]) -> Devices:
@@ -122,6 +123,10 @@ class Devices:
             raise BadInput(f"{model.name}: {name} must be > 0 J/K for all devices or 0 for all of them (got both)")
         return bool(some.all())
 
+    def states(self, model: DeviceModel) -> tuple[State, ...]:
+        """Return the states of a unit, that of a thermal node included."""
+        return model.states_with(self._has_thermal_node(model))
+
     def system(self, model: DeviceModel, device: int = 0) -> System:
         """Return the equations of one device, without units."""
         values = {name: float(value[device]) for name, value in self.values.items()}
@@ -136,17 +141,18 @@ class Devices:
         BadInput
             Unknown state, or one outside its range.
         """
-        system = self.system(model)
-        shape = (self.count, self.n_units, len(system.states))
+        n_states = len(self.states(model))
+        shape = (self.count, self.n_units, n_states)
         if isinstance(given, np.ndarray):
             if given.shape != shape or not np.isfinite(given).all():
                 raise BadInput(f"start must be finite, of shape {shape} (device, unit, state) (got {given.shape})")
             return given
         rows, out = self.rows(slice(None)), np.empty(shape)
-        found = _at_rest(model, len(system.states))(*(rows[p.name] for p in model.parameters))
+        found = _at_rest(model, n_states)(*(rows[p.name] for p in model.parameters))
         for k, rest in enumerate(found):
             out[..., k] = np.broadcast_to(rest, self.count * self.n_units).reshape(shape[:2])
         if given:
+            system = self.system(model)
             asked = model.system(system.values, start=given).start
             for k, state in enumerate(system.states):
                 if state.name in given:

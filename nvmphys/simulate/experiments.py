@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -33,6 +33,7 @@ DRAIN_READ_V = 0.1
 """Voltage at the drain where a transistor's conductance is read [V]."""
 Many = BeforeValidator(_one_or_many)
 """For a setting of many values: one value alone will do."""
+_GATE = "voltage at the gate of the access transistor {} [V]; none for that of the reads"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +60,28 @@ class Bench:
         """Return what the devices do under a waveform, from their states on."""
         return self._transient(waveform, compliance_A, self.progress)
 
-    def after(self, waveform: Waveform) -> Bench:
-        """Return the bench after a waveform."""
-        return replace(self, states=self._transient(waveform, None, None).states[-1])
+    def after(self, waveform: Waveform, gate_V: float | None = None) -> Bench:
+        """Return the bench after a waveform, with another voltage meanwhile at the gates of access transistors."""
+        return replace(self, states=self.gated(gate_V)._transient(waveform, None, None).states[-1])
+
+    def gated(self, gate_V: float | None) -> Bench:
+        """Return the bench with another voltage at the gates of its access transistors; none leaves it as it is.
+
+        Raises
+        ------
+        BadInput
+            "… has no access transistor …", or a voltage out of bounds.
+        """
+        if gate_V is None:
+            return self
+        if self.model.access is None:
+            raise BadInput(
+                f"{self.model.name} has no access transistor: leave gate_V out, or take a model in series with one, "
+                "whose name ends in _1t1r"
+            )
+        name = self.model.access.gate
+        volts = np.full(self.devices.count, self.model.values({name: gate_V})[name])
+        return replace(self, devices=replace(self.devices, values=self.devices.values | {name: volts}))
 
     def _transient(self, waveform: Waveform, compliance_A: Compliance, progress: Progress | None) -> Transient:
         return transient(
@@ -151,6 +171,7 @@ class Sweep(Isothermal):
     ramp_rate_V_per_s: Positive = Field(1e3, description="ramp rate [V/s]")
     compliance_A: float | None = Field(None, description="largest current of the source at positive voltage [A]")
     negative_compliance_A: float | None = Field(None, description="the same at negative voltage [A]")
+    gate_V: Volts | None = Field(None, description=_GATE.format("meanwhile"))
     n_cycles: Count = Field(1, description="sweeps one after another")
     points: Count = Field(400, description="points of a sweep")
 
@@ -167,18 +188,13 @@ class Sweep(Isothermal):
             for piece in _leg(start, end, length / self.ramp_rate_V_per_s, int(n))
             if n
         ]
-        done = bench.apply(
+        done = bench.gated(self.gate_V).apply(
             joined(one * self.n_cycles, self.temperature_K), (self.compliance_A, self.negative_compliance_A)
         )
         cycle = np.repeat(np.arange(1, self.n_cycles + 1), len(one))
-        heat = np.full(cycle.size, self.temperature_K)
-        return _long(
-            bench,
-            {
-                "cycle": cycle, "time_s": done.time_s, "temperature_K": heat, "voltage_V": done.voltage_V,
-                "current_A": done.current_A,
-            },
-        )  # fmt: skip
+        table = {"cycle": cycle, "time_s": done.time_s, "temperature_K": np.full(cycle.size, self.temperature_K)}
+        table |= {} if self.gate_V is None else {"gate_voltage_V": np.full(cycle.size, self.gate_V)}
+        return _long(bench, table | {"voltage_V": done.voltage_V, "current_A": done.current_A})
 
     def extremes(self) -> tuple[float, float]:
         """Return both turning points."""
@@ -193,11 +209,14 @@ class Sweep(Isothermal):
 
 
 class Pulse(Isothermal):
-    """Single pulses of every amplitude, width and falling edge, each on fresh devices, read afterwards."""
+    """Single pulses of every amplitude, width, gate voltage and falling edge, each on fresh devices, then read."""
 
     name = "pulse"
     amplitude_V: Annotated[tuple[Volts, ...], Many] = Field((2.0,), description="amplitudes [V]", min_length=1)
     width_s: Annotated[tuple[Positive, ...], Many] = Field((1e-7,), description="widths [s]", min_length=1)
+    gate_V: Annotated[tuple[Volts, ...] | None, Many] = Field(
+        None, description=_GATE.format("during the pulse"), min_length=1
+    )
     edge_s: NotNegative = Field(0.0, description="length of each edge [s]")
     trailing_s: Annotated[tuple[NotNegative, ...] | None, Many] = Field(
         None, description="lengths of the falling edge, where it is another [s]", min_length=1
@@ -210,16 +229,18 @@ class Pulse(Isothermal):
         """Return what is read after each pulse."""
         if self.trailing_steps is not None and self.trailing_s is None:
             raise BadInput(f"trailing_steps needs trailing_s, the length of the edge (got {self.trailing_steps} steps)")
-        falls = self.trailing_s or (None,)
-        conditions = [(volts, width, fall) for volts in self.amplitude_V for width in self.width_s for fall in falls]
+        conditions = list(
+            product(self.amplitude_V, self.width_s, self.gate_V or (None,), self.trailing_s or (None,))
+        )  # fmt: skip
         read_values: dict[str, list[Array]] = {}
-        for volts, width, fall in conditions:
+        for volts, width, gate, fall in conditions:
             pieces = pulse(volts, width, self.edge_s, number=0, trailing_s=fall, trailing_steps=self.trailing_steps)
-            after = bench.after(joined([*pieces, Piece(self.rest_s, 0.0, 0.0)], self.temperature_K))
+            after = bench.after(joined([*pieces, Piece(self.rest_s, 0.0, 0.0)], self.temperature_K), gate)
             for column, value in after.answer(self.read_V, self.temperature_K).items():
                 read_values.setdefault(column, []).append(value)
-        volts_V, widths_s, falls_s = (np.array(each) for each in zip(*conditions, strict=True))
+        volts_V, widths_s, gates_V, falls_s = (np.array(each) for each in zip(*conditions, strict=True))
         table = {"pulse_voltage_V": volts_V, "pulse_width_s": widths_s}
+        table |= {} if self.gate_V is None else {"gate_voltage_V": gates_V}
         table |= {} if self.trailing_s is None else {"trailing_s": falls_s}
         table["temperature_K"] = np.full(volts_V.size, self.temperature_K)
         return _long(bench, table | {column: np.stack(values) for column, values in read_values.items()})
@@ -235,6 +256,8 @@ class PulseTrain(Isothermal):
     name = "pulse_train"
     amplitude_V: Volts = Field(2.0, description="amplitude [V]")
     opposite_V: Volts | None = Field(None, description="amplitude of the pulses back [V]")
+    gate_V: Volts | None = Field(None, description=_GATE.format("during a pulse"))
+    opposite_gate_V: Volts | None = Field(None, description="the same of the pulses back; none for gate_V")
     n_pulses: Count = Field(50, description="pulses of one amplitude")
     width_s: Positive = Field(1e-7, description="width of a pulse [s]")
     edge_s: NotNegative = Field(0.0, description="length of each edge [s]")
@@ -245,16 +268,19 @@ class PulseTrain(Isothermal):
         """Return what is read before the first pulse and after each."""
         volts = [self.amplitude_V] * self.n_pulses
         volts += [] if self.opposite_V is None else [self.opposite_V] * self.n_pulses
+        back = self.gate_V if self.opposite_gate_V is None else self.opposite_gate_V
+        gates = ([self.gate_V] * self.n_pulses + [back] * self.n_pulses)[: len(volts)]
         if self.rest_s:
             bench = bench.after(joined([Piece(self.rest_s, 0.0, 0.0)], self.temperature_K))
         read_values = [bench.answer(self.read_V, self.temperature_K)]
-        for k, amplitude in enumerate(volts):
+        for k, (amplitude, gate) in enumerate(zip(volts, gates, strict=True)):
             one = [*pulse(amplitude, self.width_s, self.edge_s, number=0), Piece(self.rest_s, 0.0, 0.0)]
-            bench = bench.after(joined(one, self.temperature_K))
+            bench = bench.after(joined(one, self.temperature_K), gate)
             bench.tell(k + 1, len(volts))
             read_values.append(bench.answer(self.read_V, self.temperature_K))
         table = {"cycle": np.arange(len(volts) + 1), "pulse_voltage_V": np.array([0.0, *volts])}
         table["pulse_width_s"] = np.full(len(volts) + 1, self.width_s)
+        table |= {} if gates[0] is None or gates[-1] is None else {"gate_voltage_V": np.array([gates[0], *gates])}
         table["temperature_K"] = np.full(len(volts) + 1, self.temperature_K)
         return _long(bench, table | {name: np.stack([r[name] for r in read_values]) for name in read_values[0]})
 
@@ -274,6 +300,7 @@ class Ispp(Isothermal):
     width_s: Positive = Field(1e-7, description="width of a pulse [s]")
     rest_s: NotNegative = Field(0.0, description="rest at 0 V before each read [s]")
     target_S: Positive = Field(1e-4, description="conductance to reach [S]")
+    gate_V: Volts | None = Field(None, description=_GATE.format("during a pulse"))
     read_V: Positive = Field(0.1, description="read voltage [V]")
 
     def run(self, bench: Bench) -> pd.DataFrame:
@@ -293,14 +320,14 @@ class Ispp(Isothermal):
             amplitude = self.start_V + k * self.step_V
             pieces = [*pulse(amplitude, self.width_s, number=0), Piece(self.rest_s, 0.0, 0.0)]
             one = joined(pieces, self.temperature_K)
-            bench = bench.after(one)
+            bench = bench.after(one, self.gate_V)
             bench.tell(k + 1, count + 1)
             found = bench.answer(self.read_V, self.temperature_K)["conductance_S"]
             columns = {
                 "device_id": ids[active], "cycle": k + 1, "pulse_voltage_V": amplitude, "pulse_width_s": self.width_s,
                 "temperature_K": self.temperature_K, "target_S": self.target_S, "conductance_S": found,
             }  # fmt: skip
-            parts.append(pd.DataFrame(columns))
+            parts.append(pd.DataFrame(columns | ({} if self.gate_V is None else {"gate_voltage_V": self.gate_V})))
             short = np.where(upward[active], found < self.target_S, found > self.target_S)
             if not short.any():
                 break

@@ -1,9 +1,11 @@
 """A stiff adaptive integrator for many devices, compiled: states and the voltage behind what is in series together.
 
 The equations of a device are dx/dt = f(v, x, T) and 0 = V(t) - U(v, x, T), U the voltage at the terminals, or
-|I| = compliance where the source limits the current: a system of index 1. It is solved by RODAS, a linearly implicit
-Runge-Kutta method of order 4(3) that is L-stable and made for such systems: six evaluations and one factorisation a
-step, no iteration. The energy ∫ U·I dt is one more equation of the same method.
+|I| = compliance where the source limits the current: a system of index 1. Behind an access transistor U is written
+so that the second says that both carry the same current (`nvmphys.codegen.kernel.Kernel`): the voltage it
+drops grows without bound as it saturates. The system is solved by RODAS, a linearly implicit Runge-Kutta method of
+order 4(3) that is L-stable and made for such systems: six evaluations and one factorisation a step, no iteration. The
+energy ∫ U·I dt is one more equation of the same method.
 
 Slopes by parameters, S = dx/dp, follow from S' = (f_x - f_v·U_x/U_v)·S + f_p - f_v·U_p/U_v, linear along the path.
 Each accepted step takes them along by the Lobatto IIIC method of order 2, L-stable, which needs its two ends alone.
@@ -114,7 +116,7 @@ def _balance(
 def _bracket(rhs, x, heat, p, applied, found):  # type: ignore[no-untyped-def]
     """Return two voltages [V] between which the terminals have the applied voltage; equal where one is it."""
     n = x.size
-    rhs(0.0, x, heat, p, found)
+    rhs(0.0, x, heat, applied, p, found)
     rest = found[n + 1]
     if rest == applied:
         return 0.0, 0.0
@@ -122,7 +124,7 @@ def _bracket(rhs, x, heat, p, applied, found):  # type: ignore[no-untyped-def]
         return min(0.0, applied), max(0.0, applied)
     edge = abs(applied - rest) if applied > rest else -abs(applied - rest)
     for _ in range(60):
-        rhs(edge, x, heat, p, found)
+        rhs(edge, x, heat, applied, p, found)
         if (found[n + 1] - applied) * edge >= 0:
             break
         edge *= 2.0
@@ -139,9 +141,9 @@ def _inner_voltage(rhs, jacobian, x, heat, p, applied, compliance, guess, found,
     for _ in range(200):
         if low == high:
             return low
-        rhs(v, x, heat, p, found)
-        jacobian(v, x, heat, p, slopes)
-        slope, rise = max(slopes[n * (n + 2) + n], LEAST_SLOPE), slopes[(n + 1) * (n + 2) + n]
+        rhs(v, x, heat, applied, p, found)
+        jacobian(v, x, heat, applied, p, slopes)
+        slope, rise = max(slopes[n * (n + 3) + n], LEAST_SLOPE), slopes[(n + 1) * (n + 3) + n]
         lack, _ = _balance(applied, found[n + 1], found[n], compliance, rise / slope)
         if lack > 0:
             low = v
@@ -158,9 +160,9 @@ def _inner_voltage(rhs, jacobian, x, heat, p, applied, compliance, guess, found,
 def _variation(jac, by_p, n, row, a, b):  # type: ignore[no-untyped-def]
     """Write what takes slopes along, S' = a·S + b; `row` is that of the jacobian which holds the voltage."""
     for i in range(n):
-        share = jac[i * (n + 2) + n] / jac[row * (n + 2) + n]
+        share = jac[i * (n + 3) + n] / jac[row * (n + 3) + n]
         for j in range(n):
-            a[i, j] = jac[i * (n + 2) + j] - share * jac[row * (n + 2) + j]
+            a[i, j] = jac[i * (n + 3) + j] - share * jac[row * (n + 3) + j]
         for k in range(b.shape[1]):
             b[i, k] = by_p[i * b.shape[1] + k] - share * by_p[row * b.shape[1] + k]
 
@@ -168,7 +170,7 @@ def _variation(jac, by_p, n, row, a, b):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _through(jac, by_p, slopes, n, m):  # type: ignore[no-untyped-def]
     """Return the slope of the current by a parameter, the voltage at the terminals held."""
-    at_current, at_port, n_free = n * (n + 2), (n + 1) * (n + 2), slopes.shape[1]
+    at_current, at_port, n_free = n * (n + 3), (n + 1) * (n + 3), slopes.shape[1]
     through, between = by_p[n * n_free + m], by_p[(n + 1) * n_free + m]
     for j in range(n):
         through += jac[at_current + j] * slopes[j, m]
@@ -213,8 +215,8 @@ def _integrate(  # type: ignore[no-untyped-def]
     n = x.size
     size = n + 1
     trial, rates = np.empty(size), np.empty(size)
-    found, slope = np.empty(n + 3), np.empty((n + 2) * (n + 2))
-    at_current, at_port = n * (n + 2), (n + 1) * (n + 2)
+    found, slope = np.empty(n + 3), np.empty((n + 2) * (n + 3))
+    at_current, at_port = n * (n + 3), (n + 1) * (n + 3)
     w, stage = np.empty((size, size)), np.empty((6, size))
     by_time, by_state, work = np.empty(size), np.empty(size), np.empty(6)
     pivots = np.empty(size, dtype=np.int64)
@@ -243,7 +245,7 @@ def _integrate(  # type: ignore[no-untyped-def]
         z[:n] = x
         t = 0.0
         if step == np.inf:
-            rhs(z[n], x, start_K[k], p, found)
+            rhs(z[n], x, start_K[k], start_V[k], p, found)
             fastest = 0.0
             for i in range(n):
                 if not np.isfinite(found[i]):
@@ -262,24 +264,26 @@ def _integrate(  # type: ignore[no-untyped-def]
             if span - t - h < 1e-9 * span:
                 h = span - t
             heat, applied = start_K[k] + slope_K * t, start_V[k] + slope_V * t
-            rhs(z[n], z[:n], heat, p, found)
-            jacobian(z[n], z[:n], heat, p, slope)
+            rhs(z[n], z[:n], heat, applied, p, found)
+            jacobian(z[n], z[:n], heat, applied, p, slope)
             weight = slope[at_port + n] / max(slope[at_current + n], LEAST_SLOPE)
             _, limited = _balance(applied, found[n + 1], found[n], compliance, weight)
             row, factor = (at_current, weight) if limited else (at_port, 1.0)
             if n_free:
-                by_parameter(z[n], z[:n], heat, p, by_p)
+                by_parameter(z[n], z[:n], heat, applied, p, by_p)
                 _variation(slope, by_p, n, n if limited else n + 1, a0, b0)
             for i in range(n):
                 for j in range(size):
-                    w[i, j] = -slope[i * (n + 2) + j]
+                    w[i, j] = -slope[i * (n + 3) + j]
                 w[i, i] += 1.0 / (h * _GAMMA)
-                by_time[i] = slope[i * (n + 2) + n + 1] * slope_K
+                by_time[i] = slope[i * (n + 3) + n + 1] * slope_K
             for j in range(size):
                 w[n, j] = factor * slope[row + j]
                 by_state[j] = found[n] * slope[at_port + j] + found[n + 1] * slope[at_current + j]
             by_time[n] = (0.0 if limited else slope_V) - factor * slope[row + size] * slope_K
+            by_time[n] -= factor * slope[row + size + 1] * slope_V
             power_by_time = (found[n] * slope[at_port + size] + found[n + 1] * slope[at_current + size]) * slope_K
+            power_by_time += found[n] * slope[at_port + size + 1] * slope_V
             if not _eliminate(w, pivots):
                 if h <= 1e-15 * span:
                     return NOT_FINITE, k
@@ -294,7 +298,7 @@ def _integrate(  # type: ignore[no-untyped-def]
                 late = t + _ALPHA[s] * h
                 heat, applied = start_K[k] + slope_K * late, start_V[k] + slope_V * late
                 if s > 0:
-                    rhs(trial[n], trial[:n], heat, p, found)
+                    rhs(trial[n], trial[:n], heat, applied, p, found)
                 lack, _ = _balance(applied, found[n + 1], found[n], compliance, weight)
                 for i in range(n):
                     rates[i] = found[i] + h * _D[s] * by_time[i]
@@ -325,9 +329,9 @@ def _integrate(  # type: ignore[no-untyped-def]
                     z[i] = trial[i] + stage[5, i]
                 z[size] += done
                 if n_free:
-                    heat = start_K[k] + slope_K * t
-                    jacobian(z[n], z[:n], heat, p, slope)
-                    by_parameter(z[n], z[:n], heat, p, by_p)
+                    heat, applied = start_K[k] + slope_K * t, start_V[k] + slope_V * t
+                    jacobian(z[n], z[:n], heat, applied, p, slope)
+                    by_parameter(z[n], z[:n], heat, applied, p, by_p)
                     _variation(slope, by_p, n, n if limited else n + 1, a1, b1)
                     _moved_slopes(a0, b0, a1, b1, h, slopes, pair, turned, column)
                 step = h * min(5.0, 0.9 * max(worst, 1e-8) ** -0.25)
@@ -341,12 +345,12 @@ def _integrate(  # type: ignore[no-untyped-def]
             last_V, last_inner = end_V[k], z[n]
         if keep[k] >= 0:
             z[n] = _inner_voltage(rhs, jacobian, x, end_K[k], p, end_V[k], compliance, z[n], found, slope)
-            rhs(z[n], x, end_K[k], p, found)
+            rhs(z[n], x, end_K[k], end_V[k], p, found)
             states[keep[k], :] = x
             current[keep[k]], charge[keep[k]], energy[keep[k]] = found[n], found[n + 2], z[size]
             if n_free:
-                jacobian(z[n], x, end_K[k], p, slope)
-                by_parameter(z[n], x, end_K[k], p, by_p)
+                jacobian(z[n], x, end_K[k], end_V[k], p, slope)
+                by_parameter(z[n], x, end_K[k], end_V[k], p, by_p)
                 weight = slope[at_port + n] / max(slope[at_current + n], LEAST_SLOPE)
                 _, limited = _balance(end_V[k], found[n + 1] * (1 - 1e-9), found[n], compliance, weight)
                 for m in range(n_free):
@@ -359,7 +363,8 @@ _FLOATS, _INTS = types.float64, types.int64
 _ROWS, _CUBE = types.Array(_FLOATS, 2, "C"), types.Array(_FLOATS, 3, "C")
 _SIGNATURE = types.void(
     types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), types.FunctionType(FUNCTION), _ROWS, _ROWS, _CUBE,
-    ARRAY, ARRAY, ARRAY, ARRAY, ARRAY, types.Array(_INTS, 1, "C"), _ROWS, _INTS, types.UniTuple(_FLOATS, 2), _FLOATS,
+    ARRAY, ARRAY, ARRAY, ARRAY, ARRAY, types.Array(_INTS, 1, "C"), _CUBE, types.Array(_INTS, 1, "C"),
+    types.UniTuple(_FLOATS, 2), _FLOATS,
     types.Array(_INTS, 1, "C"), _CUBE, _ROWS, _ROWS, _ROWS, types.Array(_FLOATS, 4, "C"), _CUBE,
     types.Array(_INTS, 2, "C"),
 )  # fmt: skip
@@ -382,8 +387,8 @@ def integrate(  # type: ignore[no-untyped-def]
         Slopes of the start by the free parameters, none or more.
     duration, start_V, end_V, start_K, end_K, pulse : ndarray (segment,)
         As in `Segments`.
-    drawn : ndarray (device, pulse)
-        Numbers drawn for each pulse, for the parameter at `drawn_at` (-1 where there is none).
+    drawn : ndarray (device, pulse, some)
+        Values of each pulse for the parameters at `drawn_at`, none or more.
     compliance : tuple of float
         Largest current the source gives at positive and at negative voltage [A], or infinity.
     rtol : float
@@ -404,8 +409,10 @@ def integrate(  # type: ignore[no-untyped-def]
         begin = 0
         while begin < duration.size:  # a stretch over which the parameters stay
             end = duration.size
-            if drawn_at >= 0:
-                p[drawn_at] = drawn[device, pulse[begin]] if pulse[begin] >= 0 else parameters[device, drawn_at]
+            if drawn_at.size > 0:
+                for k in range(drawn_at.size):
+                    own = parameters[device, drawn_at[k]]
+                    p[drawn_at[k]] = drawn[device, pulse[begin], k] if pulse[begin] >= 0 else own
                 end = begin + 1
                 while end < duration.size and pulse[end] == pulse[begin]:
                     end += 1
@@ -430,9 +437,9 @@ _READ = types.void(
 def read_out(rhs, jacobian, parameters, states, voltage, heat, inner, current, charge):  # type: ignore[no-untyped-def]
     """Write inner voltage [V], current [A] and charge [C] of every row at one voltage, its states as they are."""
     n = states.shape[1]
-    found, slope = np.empty(n + 3), np.empty((n + 2) * (n + 2))
+    found, slope = np.empty(n + 3), np.empty((n + 2) * (n + 3))
     for row in range(parameters.shape[0]):
         p, x = parameters[row], states[row]
         v = _inner_voltage(rhs, jacobian, x, heat, p, voltage, (np.inf, np.inf), 0.0, found, slope)
-        rhs(v, x, heat, p, found)
+        rhs(v, x, heat, voltage, p, found)
         inner[row], current[row], charge[row] = v, found[n], found[n + 2]

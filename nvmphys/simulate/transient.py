@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import sympy as sp
+from numpy.typing import ArrayLike
 
 from nvmphys.devices.model import AMBIENT, DRAIN, VOLTAGE, Array, DeviceModel, Start, symbol
-from nvmphys.errors import BadInput, CheckFailed
+from nvmphys.errors import BadInput, CheckFailed, unknown_name
 from nvmphys.records import as_rng
 from nvmphys.simulate.devices import Devices, alike, as_rows, as_units
 from nvmphys.simulate.waveform import Waveform
@@ -71,6 +73,7 @@ def transient(
     start: Start | Array = None,
     compliance_A: Compliance = None,
     rng: np.random.Generator | int = 0,
+    per_pulse: Mapping[str, ArrayLike] | None = None,
     rtol: float = 1e-6,
     closed_form: bool = True,
     keep_states: bool = True,
@@ -93,6 +96,9 @@ def transient(
         where more would flow.
     rng : Generator or int, optional
         For numbers drawn for each pulse, in a model that has them.
+    per_pulse : mapping of array_like (pulse,), optional
+        Parameters with a value of its own for each pulse of the waveform, such as the voltage of a gate; in pieces that
+        belong to no pulse the devices' own values stand.
     rtol : float, optional
         Tolerance of the integrator, relative to a state.
     closed_form : bool, optional
@@ -113,7 +119,8 @@ def transient(
     Raises
     ------
     BadInput
-        A compliance that is not > 0 A, a state outside its range.
+        A compliance that is not > 0 A or stands beside an access transistor, a state outside its range, values of
+        pulses that are not one for each.
     CheckFailed
         "… could not be integrated": where and at which values.
 
@@ -130,13 +137,15 @@ def transient(
         raise BadInput(f"rtol must be > 0 and workers 1 or more (got {rtol:g}, {workers})")
     devices = devices or alike(model)
     begin = devices.start(model, start)
-    drawn = np.zeros((devices.count, 1))
-    if model.drawn_per_pulse is not None:
-        drawn = as_rng(rng).standard_normal((devices.count, max(waveform.n_pulses, 1)))
+    drawn = _of_pulses(model, devices, waveform, per_pulse or {}, slopes_by, rng)
+    if model.access is not None and min(limits) < np.inf:
+        raise BadInput(
+            f"{model.name}: compliance_A must be left out: its transistor limits the current, by {model.access.gate}"
+        )
     if slopes_by and model.units is not None:
         raise BadInput(f"{model.name}: slopes by parameters are for models without units")
     setting = _Setting(model, waveform, limits, rtol, slopes_by)
-    exact = not slopes_by and closed_form and model.closed_form is not None and min(limits) == np.inf
+    exact = not slopes_by and closed_form and model.closed_form is not None and min(limits) == np.inf and not per_pulse
     observed, n_units, n_states = int(waveform.observed.sum()), devices.n_units, begin.shape[-1]
     states = np.empty((observed if keep_states else 1, devices.count, n_units, n_states))
     conduction, charge, energy = (np.empty((observed, devices.count)) for _ in range(3))
@@ -149,12 +158,13 @@ def transient(
         rows = as_rows(model, begin[part])
         if exact:
             return _closed(setting, devices, part, rows)
-        return _integrated(
-            setting, devices, part, rows, np.repeat(drawn[part], rows.shape[0] // (part.stop - part.start), axis=0)
-        )
+        per_device = rows.shape[0] // (part.stop - part.start)
+        numbers = {name: np.repeat(value[part], per_device, axis=0) for name, value in drawn.items()}
+        return _integrated(setting, devices, part, rows, numbers)
 
-    with ThreadPoolExecutor(workers) as pool:
-        for part, found in zip(parts, pool.map(solve, parts), strict=True):
+    with ExitStack() as stack:
+        run = map if workers == 1 else stack.enter_context(ThreadPoolExecutor(workers)).map
+        for part, found in zip(parts, run(solve, parts), strict=True):
             kept = found[0] if keep_states else found[0][-1:]
             states[:, part] = as_units(model, kept, n_units)
             shape = (observed, part.stop - part.start, -1)
@@ -172,7 +182,7 @@ def transient(
         current = conduction + (charge - before) / np.diff(waveform.time_s, prepend=0.0)[:, np.newaxis]
         mean_V = 0.5 * (waveform.voltage_V + np.concatenate([[first_V], waveform.voltage_V[:-1]]))
         energy = energy + np.cumsum(mean_V[:, np.newaxis] * (charge - before), axis=0)
-    names = tuple(state.name for state in devices.system(model).states)
+    names = tuple(state.name for state in devices.states(model))
     return Transient(
         waveform.time_s, waveform.voltage_V, waveform.temperature_K, states, names, current, charge, energy,
         state_slopes, current_slopes,
@@ -268,13 +278,37 @@ def _read_rows(
     return inner, current, charge
 
 
-def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, drawn: Array) -> Found:
+def _of_pulses(
+    model: DeviceModel, devices: Devices, waveform: Waveform, given: Mapping[str, ArrayLike],
+    slopes_by: tuple[str, ...], rng: np.random.Generator | int,
+) -> dict[str, Array]:  # fmt: skip
+    """Return values (device, pulse) of the parameters that differ from pulse to pulse, those that are drawn first."""
+    count, found = max(waveform.n_pulses, 1), {}
+    if model.drawn_per_pulse is not None:
+        found[model.drawn_per_pulse] = as_rng(rng).standard_normal((devices.count, count))
+    for name, values in given.items():
+        if name not in devices.values or name in found:
+            raise unknown_name(f"parameter of {model.name} that pulses can have of their own", name, devices.values)
+        numbers, (low, high) = np.asarray(values, dtype=float), model.parameter(name).bounds
+        if name in slopes_by:
+            raise BadInput(f"{model.name}: slopes by {name} need one value of it: here each pulse has its own")
+        if numbers.shape != (waveform.n_pulses,) or not np.all((low <= numbers) & (numbers <= high)):
+            raise BadInput(
+                f"per_pulse: {name} must be {waveform.n_pulses} numbers, one for each pulse, within {low:g} … {high:g} "
+                f"{model.parameter(name).unit} (got {np.array2string(numbers, threshold=6)})"
+            )
+        found[name] = np.broadcast_to(numbers, (devices.count, count))
+    return found
+
+
+def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, drawn: Mapping[str, Array]) -> Found:
     from nvmphys.simulate.integrator import integrate  # compiled when it is first imported
 
     model, pieces = setting.model, setting.waveform.segments
     kernel, parameters = devices.compiled(model, part)
     names = kernel.names
-    drawn_at = -1 if model.drawn_per_pulse is None else names.index(model.drawn_per_pulse)
+    drawn_at = np.array([names.index(name) for name in drawn], dtype=np.int64)
+    numbers = np.stack([*drawn.values()], axis=-1) if drawn else np.zeros((start.shape[0], 1, 0))
     observed = setting.waveform.observed
     keep = np.where(observed, np.cumsum(observed) - 1, -1)
     states = np.empty((int(observed.sum()), *start.shape))
@@ -287,9 +321,9 @@ def _integrated(setting: _Setting, devices: Devices, part: slice, start: Array, 
     state_slopes, current_slopes = np.empty((*states.shape, free)), np.empty((*current.shape, free))
     integrate(
         kernel.rhs, kernel.jacobian, by_parameter, parameters, np.ascontiguousarray(start), begin, pieces.duration_s,
-        pieces.start_V, pieces.end_V, pieces.start_K, pieces.end_K, pieces.pulse, np.ascontiguousarray(drawn), drawn_at,
-        setting.compliance_A, setting.rtol, keep, states, current, charge, energy, state_slopes, current_slopes,
-        status,
+        pieces.start_V, pieces.end_V, pieces.start_K, pieces.end_K, pieces.pulse, np.ascontiguousarray(numbers),
+        drawn_at, setting.compliance_A, setting.rtol, keep, states, current, charge, energy, state_slopes,
+        current_slopes, status,
     )  # fmt: skip
     bad = np.flatnonzero(status[:, 0])
     if bad.size:

@@ -73,6 +73,8 @@ class WriteVerify(Isothermal):
     reset_V: Steps | None = Field(None, description="the same of RESET pulses; none for cells that have no RESET")
     reset_width_s: Positive = Field(1e-7, description="width of a RESET pulse [s]")
     compliance_A: Positive | None = Field(None, description="largest current of the source in a SET pulse [A]")
+    set_gate_V: Volts | None = Field(None, description="voltage at the gate of an access transistor in a SET pulse [V]")
+    reset_gate_V: Volts | None = Field(None, description="the same in a RESET pulse")
     max_pulses: Count = Field(100, description="pulses after which a cell is given up")
     rest_s: NotNegative = Field(0.0, description="rest at 0 V before each read, the first too [s]")
     read_V: Positive = Field(0.1, description="read voltage [V]")
@@ -121,6 +123,9 @@ class WriteVerify(Isothermal):
         table = self.program(cells, np.repeat(targets, n), bench.rng, bench.tell)
         table.insert(0, "device_id", table.pop("cell") % n + 1)
         table = table.assign(temperature_K=self.temperature_K)
+        if self.set_gate_V is not None and (self.reset_V is None or self.reset_gate_V is not None):
+            sets = table["pulse_voltage_V"] * self.set_V[0] >= 0
+            table["gate_voltage_V"] = np.where(sets, self.set_gate_V, self.reset_gate_V or self.set_gate_V)
         order = ["device_id", "target_S", "cycle"]
         return table.sort_values(order, kind="stable", ignore_index=True), cells.bench
 
@@ -239,9 +244,11 @@ class OnBench:
         if self.scheme.c2c:
             changed = redrawn(chosen.model, chosen.devices, self.scheme.c2c, chosen.rng)
             chosen = replace(chosen, devices=changed)
-        compliance = self.scheme.compliance_A if amplitude_V * self.scheme.set_V[0] > 0 else None
+        is_set = amplitude_V * self.scheme.set_V[0] > 0
+        compliance = self.scheme.compliance_A if is_set else None
+        gate_V = self.scheme.set_gate_V if is_set else self.scheme.reset_gate_V
         wave = joined([*pulse(amplitude_V, width_s, number=0), self._rest], self.scheme.temperature_K)
-        done = chosen.apply(wave, compliance)
+        done = chosen.gated(gate_V).apply(wave, compliance)
         states = self.bench.states.copy()
         states[which] = done.states[-1]
         self.bench = replace(self.bench, states=states)
