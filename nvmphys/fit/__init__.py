@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from nvmphys.devices import device, devices
+from nvmphys.devices import device, devices, is_device
 from nvmphys.discovery import modules_with
 from nvmphys.errors import BadInput, unknown_name
+from nvmphys.fit.compare import Comparison, compare
 from nvmphys.fit.dynamics import DynamicsFit, fit_dynamics
+from nvmphys.fit.each import EachFit, fit_each
 from nvmphys.fit.law_fit import LawFit
 from nvmphys.fit.result import FitResult
 from nvmphys.records import Measurement
 
-__all__ = ["DynamicsFit", "FitResult", "LawFit", "fit", "fittable"]
+__all__ = ["Comparison", "DynamicsFit", "EachFit", "FitResult", "LawFit", "compare", "fit", "fit_each", "fittable"]
 
 
 def fittable() -> list[str]:
@@ -61,7 +63,7 @@ def fit(
         Unknown model or option, data the model cannot be fitted to, holdout outside [0, 0.9].
     """
     found = modules_with(__name__, "NAME")
-    if model not in found and model not in devices():
+    if model not in found and not is_device(model):
         raise unknown_name("model", model, fittable())
     if not measurements:
         raise BadInput("no measurement to fit: give at least one")

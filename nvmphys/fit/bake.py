@@ -28,7 +28,7 @@ from nvmphys.fit.judge import Judgement, folds, judge
 from nvmphys.fit.likelihood import ROUGHNESS, USUAL_TEMPER, Observations, Optimum, restarted
 from nvmphys.fit.options import LevelGrid
 from nvmphys.fit.populations import over_set_population, population_tables, share_interval
-from nvmphys.fit.result import FitResult, Points, Progress, bootstrap, bootstrap_intervals
+from nvmphys.fit.result import FitResult, Points, Progress, bootstrap, bootstrap_intervals, refits_of
 from nvmphys.population.bake import BOLTZMANN_EV, NAME, BakeLaw, to_values
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.interpolation import end_weights, level_weights
@@ -367,6 +367,7 @@ def _result(
         units=units,
         basis=basis,
         intervals=bootstrap_intervals(values, replicates, DETERMINED),
+        refits=refits_of(replicates, DETERMINED),
         validity={
             "target_S": list(law.level_range_S),
             "time_s": list(law.time_range_s),

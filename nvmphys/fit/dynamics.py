@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from nvmphys.devices.cards import held_by_card
 from nvmphys.devices.model import DeviceModel
 from nvmphys.errors import BadInput, CheckFailed, unknown_name
-from nvmphys.fit import ferroelectric
-from nvmphys.fit.identify import Identified, Tell, identify, slope_at
+from nvmphys.fit import ferroelectric, left_out
+from nvmphys.fit.conditions import EXTREMES, Mask, only
+from nvmphys.fit.identify import Identified, Problem, Tell, identify, slope_at
+from nvmphys.fit.next_experiments import Candidate, designs_of, rank_experiments
 from nvmphys.fit.observed import Observed, problem_of, weighed
 from nvmphys.fit.paths import observed_paths
+from nvmphys.fit.plausible import check_polarity, said_of_data, turned
 from nvmphys.fit.result import by_row, provenance_of
 from nvmphys.parameters import Parameter
 from nvmphys.records import Basis, Exclusion, Measurement, ModelCard, Source
@@ -51,10 +54,14 @@ class DynamicsFit:
         What was fitted to.
     left_out : mapping of DataFrame
         Judgements by what was left out ("every fifth device", "the longest pulse"), beside baselines; a row each.
+    foretold : mapping of DataFrame
+        By the same names, the rows left out: experiment, quantity, measured, predicted, sigma.
     said : tuple of str
         What is to be said of the fit, a sentence each: what the data cannot tell, what was noticed.
     sources, exclusions, seed, options
         Where the data came from, rows left out, and what was asked.
+    designs : mapping
+        Settings of the experiments as measured, by their name, for those that could be made next.
     """
 
     model: DeviceModel
@@ -63,10 +70,12 @@ class DynamicsFit:
     observed: tuple[Observed, ...]
     sources: tuple[Source, ...]
     left_out: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    foretold: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     said: tuple[str, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     seed: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    designs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def parts(self) -> Mapping[str, Identified]:
@@ -83,6 +92,40 @@ class DynamicsFit:
         """Number of devices that were fitted to, where the data name them."""
         named = [o.table["device_id"] for o in self.observed if "device_id" in o.table]
         return int(pd.concat(named).nunique()) if named else 1
+
+    def free_and_fixed(self) -> tuple[tuple[Parameter, ...], dict[str, float]]:
+        """Return the parameters that were fitted, at the values found, and the values of the others."""
+        names = self.identified.names
+        free = tuple(replace(self.model.parameter(name), value=self.values[name]) for name in names)
+        return free, {name: value for name, value in self.values.items() if name not in names}
+
+    def problem(self) -> Problem:
+        """Return what was fitted, in units of the noise that was found: for profiles of the likelihood."""
+        return problem_of(self.observed, *self.free_and_fixed())
+
+    def next_experiments(
+        self,
+        candidates: Sequence[Candidate | tuple[str, Mapping[str, Any]]] | None = None,
+        progress: Tell | None = None,
+    ) -> pd.DataFrame:
+        """Rank what could be measured next by the gain in ln det of the Fisher information.
+
+        Parameters
+        ----------
+        candidates : sequence of Candidate or (experiment, settings), optional
+            By default the experiments of the model with ramp rates, widths, voltages and temperatures around those
+            measured (`nvmphys.fit.next_experiments.candidates_of`).
+        progress : callable, optional
+
+        Returns
+        -------
+        DataFrame
+            As of `nvmphys.fit.next_experiments.rank_experiments`, the most telling first.
+        """
+        look = _Look(self.model, self.values, float(self.options["read_V"]), float(self.options["rest_s"]))
+        return rank_experiments(
+            self.model, self.identified, self.values, self.observed, look.at, self.designs, candidates, progress
+        )
 
     def card(self, name: str) -> ModelCard:
         """Return the dynamics card.
@@ -134,6 +177,7 @@ def fit_dynamics(
     free: Sequence[str] | None = None,
     values: Mapping[str, float] | None = None,
     holdout: float = 0.2,
+    leave_out: Sequence[str] = (),
     rng: np.random.Generator,
     seed: int | None = None,
     starts: int = 4,
@@ -156,6 +200,9 @@ def fit_dynamics(
         Parameters to hold, or to start from, in place of the model's own.
     holdout : float, optional
         Share of devices left out to judge the fit on; the values come from all.
+    leave_out : sequence of str, optional
+        Conditions that another fit each is judged on without having seen them: "longest-pulse", "highest-voltage",
+        "highest-temperature" (`nvmphys.fit.conditions.EXTREMES`).
     rng : numpy.random.Generator
     seed : int, optional
         For the record.
@@ -173,30 +220,40 @@ def fit_dynamics(
     Raises
     ------
     BadInput
-        An experiment without a waveform, an unknown parameter, or data that tell of no parameter.
+        An experiment without a waveform, an unknown parameter, data that tell of no parameter, or that switch at the
+        other polarity.
     """
+    for name in leave_out:
+        if name not in EXTREMES:
+            raise unknown_name("condition to leave out", name, EXTREMES)
     own = model.values(values)
     look = _Look(model, dict(values or {}), read_V, rest_s)
     observed = look.at(measurements)
     if look.is_capacitor:
         told, held = ferroelectric.defaults(model, observed)
         free, own = free or told, model.values(held | dict(values or {}))
+    check_polarity(model.name, observed, lambda: look.at([turned(m) for m in measurements]), own)
     parameters = _free(model, observed, own, free)
     fixed = {name: value for name, value in own.items() if name not in {p.name for p in parameters}}
-    found, observed = _fitted(observed, parameters, fixed, rng, starts, profiles, progress)
+    found, weighted = _fitted(observed, parameters, fixed, rng, starts, profiles, progress)
     fit = DynamicsFit(
         model=model,
         identified=found,
         values=fixed | found.values,
-        observed=tuple(observed),
+        observed=tuple(weighted),
         sources=tuple(m.source for m in measurements),
-        said=(*look.said(observed, found), *found.said_of_combinations()),
+        said=(*said_of_data(measurements, observed), *look.said(observed, found), *found.said_of_combinations()),
         exclusions=tuple(e for m in measurements for e in m.exclusions),
         seed=seed,
         options={"free": [p.name for p in parameters], "read_V": read_V, "rest_s": rest_s},
+        designs=designs_of(measurements),
     )
-    judged = _left_out(measurements, look, fit, holdout, rng)
-    return fit if judged is None else replace(fit, left_out=judged)
+    judged = _left_out(look, fit, observed, holdout, leave_out, rng)
+    return replace(
+        fit,
+        left_out={what: one.table for what, one in judged.items()},
+        foretold={what: one.rows for what, one in judged.items()},
+    )
 
 
 @dataclass(frozen=True)
@@ -235,16 +292,16 @@ def _fitted(
     at, blurs = {p.name: p.value for p in parameters}, BLURS if any(o.legs is not None for o in observed) else (0.0,)
     for k, blur in enumerate(blurs):
         begin = tuple(replace(p, value=at[p.name]) for p in parameters)
-        weights = observed if k == 0 else weighed(observed, {**fixed, **at})
+        weights = observed if k == 0 else weighed(observed, {**fixed, **at}, len(at))
         rough = identify(
             problem_of(weights, begin, fixed, blur), rng=rng, starts=starts if k == 0 else 1, profiles=False,
             loss="soft_l1", tell=tell,
         )  # fmt: skip
         at = rough.values
     begin = tuple(replace(p, value=at[p.name]) for p in parameters)
-    seen = weighed(observed, {**fixed, **at})
+    seen = weighed(observed, {**fixed, **at}, len(at))
     found = identify(problem_of(seen, begin, fixed), rng=rng, starts=1, profiles=profiles, tell=tell)
-    return found, weighed(observed, {**fixed, **found.values})
+    return found, weighed(observed, {**fixed, **found.values}, len(at))
 
 
 def _free(
@@ -280,37 +337,85 @@ def _told_apart(model: DeviceModel, observed: Sequence[Observed], own: Mapping[s
 
 
 def _never_fitted(model: DeviceModel) -> set[str]:
-    """Return the parameters that belong to the form of the model, or are drawn."""
+    """Return the parameters that belong to the form of the model, are known without a fit, or are drawn."""
     of_form = {p.name for p in model.parameters if p.source.startswith("choice of this")}
     drawn = {model.drawn_per_pulse, *(model.units.parameters if model.units else ())}
-    return of_form | {name for name in drawn if name is not None}
+    drawn |= {model.access.gate} if model.access else set()  # it is applied, not a property of the cell
+    return of_form | set(model.known) | {name for name in drawn if name is not None}
 
 
 def _left_out(
-    measurements: Sequence[Measurement], look: _Look, fit: DynamicsFit, holdout: float, rng: np.random.Generator
-) -> dict[str, pd.DataFrame] | None:
-    """Return how a fit without some devices predicts them; None where there are too few."""
-    devices = sorted({d for m in measurements if "device_id" in m.table for d in m.table["device_id"].unique()})
-    n = round(holdout * len(devices))
-    if n < 1 or len(devices) - n < 1:
-        return None
-    out = set(rng.permutation(np.array(devices, dtype=object))[:n].tolist())
-    halves = []
-    for keep in (False, True):
-        parts = [replace(m, table=m.table[m.table["device_id"].isin(out) == keep]) for m in measurements]
-        halves.append(look.at([m for m in parts if len(m.table)]))
-    names = fit.identified.names
-    parameters = tuple(replace(fit.model.parameter(name), value=fit.values[name]) for name in names)
-    fixed = {name: value for name, value in fit.values.items() if name not in names}
-    found, seen = _fitted(halves[0], parameters, fixed, rng, 1, False, None)
-    rows = []
-    for o, training in zip(halves[1], seen, strict=True):
-        off = o.measured - o.predict({**fixed, **found.values})
-        rows.append(
-            {
-                "experiment": o.experiment, "rows": off.size, "rms": float(np.sqrt(np.mean(off**2))),
-                "rms_fitted": training.noise, "bias": float(off.mean()),
-                "coverage_90": float(np.mean(np.abs(off) <= 1.645 * training.noise)),
-            }
-        )  # fmt: skip
-    return {f"{n} of {len(devices)} devices": pd.DataFrame(rows).set_index("experiment")}
+    look: _Look, fit: DynamicsFit, observed: Sequence[Observed], holdout: float, leave_out: Sequence[str],
+    rng: np.random.Generator,
+) -> dict[str, left_out.Judged]:  # fmt: skip
+    """Return how fits without some devices, and without the conditions asked for, predict them."""
+    parameters, fixed = fit.free_and_fixed()
+
+    def refit(seen: Sequence[Observed]) -> tuple[dict[str, float], list[Observed]]:
+        found, weighted = _fitted(seen, parameters, fixed, rng, 1, False, None)
+        return {**fixed, **found.values}, weighted
+
+    judged = dict(left_out.judge_devices(observed, holdout, refit, look.model.name, rng))
+    return judged | dict(left_out.judge_extremes(observed, leave_out, refit, look.model.name, rng))
+
+
+def observed_of(
+    measurements: Sequence[Measurement], model: DeviceModel, options: Mapping[str, float],
+    given: Mapping[str, float] | None = None,
+) -> list[Observed]:  # fmt: skip
+    """Return what measurements say in the quantity that a model is fitted in; `options` are read_V and rest_s.
+
+    `given` are values that are known apart from the measurements, as the area of a capacitor.
+
+    Raises
+    ------
+    BadInput
+        As of `fit_dynamics`.
+    """
+    return _look(model, given, options).at(measurements)
+
+
+def _look(model: DeviceModel, values: Mapping[str, float] | None, options: Mapping[str, float]) -> _Look:
+    return _Look(model, dict(values or {}), options.get("read_V", 0.1), options.get("rest_s", 0.0))
+
+
+def foretell_rows(
+    measurements: Sequence[Measurement],
+    model: DeviceModel,
+    out: Sequence[Mask],
+    *,
+    values: Mapping[str, float] | None = None,
+    rng: np.random.Generator,
+    starts: int = 2,
+    options: Mapping[str, float],
+) -> list[tuple[Observed, Array, float]]:
+    """Return each experiment with what a fit foretells of all its rows and the noise that it found.
+
+    Parameters
+    ----------
+    measurements, model, values, rng, starts
+        As of `fit_dynamics`; `options` are its read_V and rest_s.
+    out : sequence of ndarray of bool
+        Of each measurement, the rows of its table that the fit has not seen.
+
+    Raises
+    ------
+    BadInput
+        As of `fit_dynamics`.
+    """
+    look, own = _look(model, values, options), model.values(values)
+    free: Sequence[str] | None = None
+    numbered = [replace(m, table=m.table.assign(_out=mask)) for m, mask in zip(measurements, out, strict=True)]
+    observed = look.at(numbered)
+    if look.is_capacitor:
+        free, held = ferroelectric.defaults(model, observed)
+        own = model.values(held | dict(values or {}))
+    seen = [only(o, ~o.table["_out"].to_numpy(dtype=bool)) for o in observed]
+    kept = [o for o in seen if o.measured.size]
+    check_polarity(model.name, observed, lambda: look.at([turned(m) for m in numbered]), own)
+    parameters = _free(model, kept, own, free)
+    fixed = {name: value for name, value in own.items() if name not in {p.name for p in parameters}}
+    found, weighted = _fitted(kept, parameters, fixed, rng, starts, False, None)
+    noise = {o.experiment: o.noise for o in weighted}
+    largest = max(noise.values())
+    return [(o, o.predict({**fixed, **found.values}), noise.get(o.experiment, largest)) for o in observed]

@@ -20,7 +20,7 @@ from nvmphys.devices.model import DeviceModel
 from nvmphys.errors import BadInput
 from nvmphys.fit import domains, plays
 from nvmphys.fit.identify import Values
-from nvmphys.fit.observed import Observed
+from nvmphys.fit.observed import Observed, Remembered
 from nvmphys.measurement.pund import REST, Pulse, switched_polarization
 from nvmphys.records import Measurement
 
@@ -156,24 +156,17 @@ def observed(
         kept, measured, told = _punds(kind, measurement, fixed or {})
     else:
         kept, measured, told = _loops(kind, measurement, frequency_Hz)
-    last: dict[str, tuple[tuple[float, ...], Told]] = {}
-
-    def remembered(values: Values) -> Told:
-        """Return prediction and slopes, made once for a fit that asks for one after the other."""
-        key = tuple(values[p.name] for p in model.parameters)
-        if "told" not in last or last["told"][0] != key:
-            last["told"] = key, told(values)
-        return last["told"][1]
-
     names = (*kind.names, "eps", "area")
 
-    def slopes(values: Values, of: Sequence[str]) -> Array:
-        found = remembered(values)[1]
-        none = np.zeros(found.shape[0])
-        return np.stack([found[:, names.index(name)] if name in names else none for name in of], axis=1)
+    def of_some(values: Values, of: Sequence[str]) -> Told:
+        found, slopes = told(values)
+        none = np.zeros(found.size)
+        parts = [slopes[:, names.index(name)] if name in names else none for name in of]
+        return found, np.stack(parts, axis=1) if parts else np.empty((found.size, 0))
 
+    memory = Remembered(of_some)
     quantity = _QUANTITY[measurement.experiment]
-    return [Observed(measurement.experiment, kept, quantity, measured, lambda v: remembered(v)[0], slopes)]
+    return [Observed(measurement.experiment, kept, quantity, measured, memory.predict, memory.slopes)]
 
 
 def defaults(model: DeviceModel, fitted: Sequence[Observed]) -> tuple[tuple[str, ...], dict[str, float]]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from lmfit import Minimizer, Parameters, conf_interval
 from lmfit.minimizer import MinimizerException, MinimizerResult
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.stats import chi2, norm, qmc
+from scipy.stats import f as f_distribution
 
 from nvmphys.errors import BadInput, CheckFailed
 from nvmphys.fit.result import Convergence
@@ -35,7 +37,13 @@ PRIOR_RULES = 0.7
 _AT_BOUND = 1e-4
 _ROUGH, _FINE = 1e-3, 1e-8
 """Tolerances of the fit from each start, and of that from the best end."""
+_NEAR = 0.1
+"""How far from the parameters' own coordinates a start near them may lie."""
 _MOST_EVALUATIONS = 200
+_BEYOND = 1.5
+"""How far beyond a 90 % interval a profile is drawn, of the interval."""
+_FAR_OFF = 1e6
+"""Residual where there is no number."""
 _Z = float(norm.ppf((1 + LEVEL) / 2))
 
 
@@ -161,7 +169,7 @@ def identify(
     loss : str, optional
         Of `scipy.optimize.least_squares`: "linear", or "soft_l1" where some residuals are outliers.
     profiles : bool, optional
-        Whether the intervals come from the profile of the likelihood; that of a lone parameter does not.
+        Whether the intervals come from the profile of the likelihood, which of a lone parameter is the likelihood.
     tell : callable, optional
         Told what is done, how much of it and of how much.
 
@@ -195,14 +203,118 @@ def identify(
     for k, begin in enumerate(_starts(own, starts, rng)):
         if tell is not None:
             tell("starts of the fit", k, starts)
-        fits.append(_minimised(problem, begin, loss, _ROUGH))
+        one = _minimised(problem, begin, loss, _FINE) if starts == 1 else None
+        fits.append(one or _minimised(problem, begin, loss, _ROUGH))  # where a valley is too long to its end
     good = [fit for fit in fits if fit is not None]
     if not good:
         raise CheckFailed("no start of the fit led to numbers: the model may not suit the data, or bounds are too wide")
     best = min(good, key=lambda fit: float(fit[1].cost))
-    final = _minimised(problem, np.array([best[1].params[p.name].value for p in parameters]), loss, _FINE)
+    ends = np.array([best[1].params[p.name].value for p in parameters])
+    final = best if starts == 1 else _minimised(problem, ends, loss, _FINE)
     minimizer, result = final if final is not None else best
     return _identified(problem, minimizer, result, loss, profiles, tell)
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """The profile of the likelihood of one parameter: the others are fitted anew at each of its values.
+
+    Attributes
+    ----------
+    name : str
+    values : ndarray (point,)
+        In the parameter's unit, ascending; the fitted value is among them.
+    rise : ndarray (point,)
+        By how much the sum of squares over noise² lies above that of the fit.
+    limit : float
+        Rise at which a 90 % interval ends: the quantile of chi², or of F where the noise is not known.
+    """
+
+    name: str
+    values: Array
+    rise: Array
+    limit: float
+
+
+def profile_of(problem: Problem, found: Identified, name: str, points: int = 9) -> Profile:
+    """Return the profile of the likelihood of a fitted parameter, from each side of its value outwards.
+
+    Parameters
+    ----------
+    problem : Problem
+        The one that was fitted, with residuals of the same weights.
+    found : Identified
+    name : str
+        One of `found.names`.
+    points : int, optional
+        Values at which it is evaluated, over one and a half times its 90 % interval or up to the bounds.
+
+    Raises
+    ------
+    BadInput
+        A parameter that was not fitted.
+
+    Examples
+    --------
+    >>> x = np.linspace(0, 1, 20)
+    >>> line = Problem(
+    ...     (Parameter("a", "1", 1.0, (0, 3), "", ""), Parameter("b", "1", 1.0, (0, 3), "", "")),
+    ...     lambda p: (1.0 + 2.0 * x + 0.1 * np.sin(50 * x) - p["a"] - p["b"] * x) / 0.07, noise_known=True,
+    ... )
+    >>> found = identify(line, rng=np.random.default_rng(1), starts=2)
+    >>> curve = profile_of(line, found, "b", points=3)
+    >>> (curve.rise / curve.limit).round(2).tolist()
+    [2.25, 0.0, 2.25]
+    """
+    if name not in found.names:
+        raise BadInput(f"no profile of {name}: it was not fitted ({', '.join(found.names)} were)")
+    held = next(p for p in problem.parameters if p.name == name)
+    others = tuple(replace(p, value=found.values[p.name]) for p in problem.parameters if p.name != name)
+    best = coordinate(held, found.values[name])
+    ends = [coordinate(held, end) for end in found.intervals[name]]
+    sides = []
+    for end in ends:
+        outer = float(np.clip(best + _BEYOND * (end - best), 0.0, 1.0))
+        sides.append(_risen(problem, held, others, np.linspace(best, outer, points // 2 + 1)[1:]))
+    base = _squares(problem, found.values)
+    (low, low_squares), (high, high_squares) = sides
+    at = np.concatenate([low[::-1], [best], high])
+    squares = np.concatenate([low_squares[::-1], [base], high_squares])
+    free = max(1, found.residuals.size - len(found.names))
+    limit = chi2.ppf(LEVEL, 1) if problem.noise_known else f_distribution.ppf(LEVEL, 1, free)
+    return Profile(name, np.array([value_at(held, x) for x in at]), (squares - base) / found.noise**2, float(limit))
+
+
+def _risen(problem: Problem, held: Parameter, others: tuple[Parameter, ...], at: Array) -> tuple[Array, Array]:
+    """Return coordinates and sums of squares with a parameter held there, each fit starting from the one before."""
+    begin, out = np.array([coordinate(p, p.value) for p in others]), []
+    for x in at:
+        fixed = {held.name: value_at(held, float(x))}
+        values = fixed | {p.name: value_at(p, float(b)) for p, b in zip(others, begin, strict=True)}
+        fit = _minimised(_holding(problem, others, fixed), begin, "linear", _ROUGH) if others else None
+        if fit is not None:
+            begin = np.array([fit[1].params[p.name].value for p in others])
+            values = fixed | {p.name: value_at(p, float(b)) for p, b in zip(others, begin, strict=True)}
+        out.append(_squares(problem, values))
+    return at, np.array(out)
+
+
+def _holding(problem: Problem, others: tuple[Parameter, ...], fixed: Values) -> Problem:
+    """Return a problem in which some values are held."""
+    slopes = problem.jacobian
+    chosen = [k for k, p in enumerate(problem.parameters) if p.name not in fixed]
+    return Problem(
+        others,
+        lambda values: problem.residuals({**fixed, **values}),
+        None if slopes is None else lambda values: slopes({**fixed, **values})[:, chosen],
+        problem.noise_known,
+    )
+
+
+def _squares(problem: Problem, values: Values) -> float:
+    """Return the sum of squares with that of the priors."""
+    at = np.array([coordinate(p, values[p.name]) for p in problem.parameters])
+    return float((problem.residuals(values) ** 2).sum() + (_priors(problem.parameters, at) ** 2).sum())
 
 
 def fisher_gain(known: Identified, parameters: Sequence[Parameter], jacobian: Array, noise: float) -> float:
@@ -213,14 +325,22 @@ def fisher_gain(known: Identified, parameters: Sequence[Parameter], jacobian: Ar
     """
     scale = np.array([slope_at(p, known.values[p.name]) for p in parameters])
     slopes = np.asarray(jacobian) * scale / noise
-    weak = known.combinations.T * known.singular_values**2 @ known.combinations + np.eye(len(parameters))
+    weak = information(known)
     return float(np.linalg.slogdet(np.eye(len(parameters)) + np.linalg.solve(weak, slopes.T @ slopes))[1])
 
 
+def information(known: Identified) -> Array:
+    """Return the Fisher information of the coordinates, with that of a prior as wide as the bounds."""
+    return np.asarray(known.combinations.T * known.singular_values**2 @ known.combinations + np.eye(len(known.names)))
+
+
 def _starts(own: Array, count: int, rng: np.random.Generator) -> list[Array]:
-    """Return the parameters' own coordinates and others spread evenly over the bounds."""
+    """Return the parameters' own coordinates, and others spread evenly: in turns near these and over the bounds."""
     others = qmc.Sobol(own.size, rng=rng).random_base2(max(0, int(np.ceil(np.log2(max(count, 2))))))
-    return [np.clip(own, 1e-6, 1 - 1e-6), *(0.02 + 0.96 * others[: count - 1])]
+    near = own + _NEAR * (2 * others[0::2] - 1)
+    wide = 0.02 + 0.96 * others[1::2]
+    found = [start for pair in zip(near, wide, strict=True) for start in pair]
+    return [np.clip(start, 1e-6, 1 - 1e-6) for start in (own, *found[: count - 1])]
 
 
 def _priors(parameters: Sequence[Parameter], at: Array) -> Array:
@@ -247,7 +367,7 @@ def _prior_widths(parameters: Sequence[Parameter], at: Array) -> Array:
 
 def _minimised(problem: Problem, begin: Array, loss: str, tolerance: float) -> tuple[Minimizer, MinimizerResult] | None:
     """Return lmfit's minimizer and its result from one start; None where it met numbers that are none."""
-    given = Parameters()
+    given, sizes = Parameters(), list[int]()
     for parameter, at in zip(problem.parameters, begin, strict=True):
         given.add(parameter.name, value=float(at), min=0.0, max=1.0)
 
@@ -257,8 +377,14 @@ def _minimised(problem: Problem, begin: Array, loss: str, tolerance: float) -> t
 
     def residuals(params: Parameters) -> Array:
         at, values = coordinates(params)
-        found = np.concatenate([problem.residuals(values), _priors(problem.parameters, at)])
-        return np.where(np.isfinite(found), found, 1e6)
+        try:
+            found = np.concatenate([problem.residuals(values), _priors(problem.parameters, at)])
+        except CheckFailed:  # no prediction there: a step back, but for the first
+            if not sizes:
+                raise
+            found = np.full(sizes[0], np.nan)
+        sizes.append(found.size)
+        return np.where(np.isfinite(found), found, _FAR_OFF)
 
     def slopes(params: Parameters) -> Array:
         assert problem.jacobian is not None
@@ -277,7 +403,7 @@ def _minimised(problem: Problem, begin: Array, loss: str, tolerance: float) -> t
             result = minimizer.least_squares(
                 loss=loss, x_scale="jac", ftol=tolerance, xtol=tolerance, gtol=None, max_nfev=_MOST_EVALUATIONS
             )
-    except (ValueError, np.linalg.LinAlgError):
+    except (ValueError, CheckFailed, np.linalg.LinAlgError):
         return None
     return (minimizer, result) if not result.aborted and np.isfinite(result.cost) else None
 
@@ -298,14 +424,16 @@ def _identified(
     errors = _errors(strengths, combinations)
     hits = tuple(n for n, x in zip(names, at, strict=True) if min(x, 1 - x) < _AT_BOUND)
     intervals = {n: (x - _Z * e, x + _Z * e) for n, x, e in zip(names, at, errors, strict=True)}
-    if profiles and loss == "linear":
+    if profiles and loss == "linear" and len(names) == 1:
+        intervals = {names[0]: _lone_profile(problem, float(at[0]), float(errors[0]))}
+    elif profiles and loss == "linear":
         intervals |= _profiles(minimizer, result, [n for n, e in zip(names, errors, strict=True) if e < UNKNOWN], tell)
     unknown = tuple(n for n in names if np.ptp(np.clip(intervals[n], 0.0, 1.0)) > UNKNOWN)
     own = {p.name: p for p in parameters}
     widths = _prior_widths(parameters, at)
     prior_decides = tuple(n for n, e, w in zip(names, errors, widths, strict=True) if e > PRIOR_RULES * w)
     scaled = np.outer(1 / errors, 1 / errors)
-    covariance = (combinations.T / np.maximum(strengths, 1e-300) ** 2) @ combinations
+    covariance = (combinations.T / np.maximum(strengths, 1e-150) ** 2) @ combinations
     return Identified(
         names=names,
         values=values,
@@ -325,6 +453,42 @@ def _identified(
 def _errors(strengths: Array, combinations: Array) -> Array:
     """Return the standard errors of the coordinates."""
     return np.asarray(np.sqrt(((combinations / np.maximum(strengths, 1e-150)[:, np.newaxis]) ** 2).sum(axis=0)))
+
+
+def _lone_profile(problem: Problem, best: float, error: float) -> tuple[float, float]:
+    """Return the 90 % interval of the coordinate of a lone parameter: of it the likelihood is its own profile.
+
+    It ends where the sum of squares has risen by the quantile of chi², or of F where the noise is not known; at a bound
+    where it never does.
+    """
+    (parameter,) = problem.parameters
+
+    def left(x: float) -> Array:
+        own = problem.residuals({parameter.name: value_at(parameter, x)})
+        return np.concatenate([own, _priors((parameter,), np.array([x]))])
+
+    def squares(x: float) -> float:
+        return float((left(x) ** 2).sum())
+
+    least, free = squares(best), max(1, left(best).size - 1)
+    by_noise = float(chi2.ppf(LEVEL, 1))
+    rise = by_noise if problem.noise_known else least * float(f_distribution.ppf(LEVEL, 1, free)) / free
+
+    def above(x: float) -> float:
+        return squares(x) - least - rise
+
+    ends = []
+    for bound in (0.0, 1.0):
+        inner, step = best, np.sign(bound - 0.5) * min(max(error, 1e-6), 0.1)
+        while inner != bound:
+            outer = float(np.clip(inner + step, 0.0, 1.0))
+            if above(outer) > 0:
+                ends.append(float(brentq(above, inner, outer, xtol=1e-10)))
+                break
+            inner, step = outer, 2 * step
+        else:
+            ends.append(bound)
+    return ends[0], ends[1]
 
 
 def _by_known_noise(best: MinimizerResult, held: MinimizerResult) -> float:

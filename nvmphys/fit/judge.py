@@ -136,8 +136,7 @@ class Judgement:
     def coverage(self, probability: float, levels: slice | None = None) -> float:
         """Return the share of left-out reads inside the central interval of this probability."""
         pit = self.pit if levels is None else self.pit[(self.level >= levels.start) & (self.level < levels.stop)]
-        pit = pit[np.isfinite(pit)]
-        return float(np.mean(np.abs(pit - 0.5) <= probability / 2))
+        return covered(pit, probability)
 
     def coverage_by_time(self, probability: float) -> Array:
         """Return the coverage at each nominal time."""
@@ -153,6 +152,15 @@ class Judgement:
         """Return the figures for a card."""
         coverage = {f"coverage_{p:g}": round(self.coverage(p), 5) for p in INTERVALS}
         return coverage | {"wasserstein_within": round(self.within, 4), "n_left_out": int(self.pit.shape[0])}
+
+
+def covered(pit: Array, probability: float) -> float:
+    """Return the share of numbers inside the central interval of this probability; NaN ones do not count.
+
+    >>> covered(np.array([0.01, 0.3, 0.7, np.nan]), 0.9)
+    0.6666666666666666
+    """
+    return float(np.mean(np.abs(pit[np.isfinite(pit)] - 0.5) <= probability / 2))
 
 
 def judge(parts: list[tuple[Predictor, Cells]], rng: np.random.Generator) -> Judgement:

@@ -61,6 +61,34 @@ class Observed:
         return out
 
 
+Told = Callable[[Values, tuple[str, ...]], tuple[Array, Array]]
+"""Prediction (row,) and its slopes (row, parameter), from the values of all parameters and the names of some."""
+
+
+class Remembered:
+    """Prediction and slopes made once at the same values, for a fit that asks for one after the other."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._names: tuple[str, ...] = ()
+        self._last: tuple[tuple[object, ...], tuple[Array, Array]] | None = None
+
+    def predict(self, values: Values) -> Array:
+        """Return the prediction (row,), as of `Observed`."""
+        return self._at(values)[0]
+
+    def slopes(self, values: Values, names: Sequence[str]) -> Array:
+        """Return its slopes (row, parameter), as of `Observed`."""
+        self._names = tuple(names)
+        return self._at(values)[1]
+
+    def _at(self, values: Values) -> tuple[Array, Array]:
+        key = (self._names, *values.items())
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._told(values, self._names)
+        return self._last[1]
+
+
 def problem_of(
     observed: Sequence[Observed], free: Sequence[Parameter], fixed: Mapping[str, float], blur: float = 0.0
 ) -> Problem:
@@ -92,9 +120,16 @@ def problem_of(
     return Problem(tuple(free), residuals, jacobian if with_slopes else None, noise_known=known)
 
 
-def weighed(observed: Sequence[Observed], values: Values) -> list[Observed]:
-    """Return the experiments with the noise that is left over at these values, where it was not known."""
+def weighed(observed: Sequence[Observed], values: Values, fitted: int = 0) -> list[Observed]:
+    """Return the experiments with the noise that is left over at these values, where it was not known.
+
+    What `fitted` parameters took from the residuals is given back to all alike.
+    """
+    rows = sum(o.measured.size for o in observed)
+    grown = np.sqrt(rows / max(rows - fitted, 1))
     return [
-        o if np.isfinite(o.noise) else replace(o, noise=max(float(np.std(o.measured - o.predict(values))), 1e-300))
+        o
+        if np.isfinite(o.noise)
+        else replace(o, noise=max(float(grown * np.sqrt(np.mean((o.measured - o.predict(values)) ** 2))), 1e-300))
         for o in observed
     ]

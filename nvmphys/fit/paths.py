@@ -8,7 +8,7 @@ the conductance read after each. Slopes by the parameters are those of the varia
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nvmphys.devices.model import DeviceModel
 from nvmphys.errors import BadInput
 from nvmphys.fit.identify import Values
-from nvmphys.fit.observed import Observed
+from nvmphys.fit.observed import Observed, Remembered, Told
 from nvmphys.records import Measurement
 from nvmphys.simulate import transient
 from nvmphys.simulate.devices import alike
@@ -33,6 +33,8 @@ LEAST_SHARE = 1e-9
 """Share of the largest current below which a point of a sweep tells nothing: it is left out."""
 SATURATED, SAME = 3, 1e-3
 """Points in a row whose currents are the same within a share: they show a compliance."""
+RTOL = 1e-6
+"""Tolerance of the integrator: what is read is then within 1e-6 decade, its slopes within 1e-3 of the largest."""
 _DECADE = np.log(10.0)
 
 
@@ -53,6 +55,8 @@ class Path:
         Places in the table.
     legs : ndarray of int (row,)
         Stretches of one direction of the voltage, numbered; -1 where rows stand alone.
+    gate_V : ndarray (pulse,)
+        Voltage at the gate of an access transistor in each pulse of the waveform [V], where the table says it.
     """
 
     waveform: Waveform
@@ -61,6 +65,7 @@ class Path:
     compliance_A: tuple[float | None, float | None]
     rows: NDArray[np.int64]
     legs: NDArray[np.int64] | None = None
+    gate_V: Array | None = None
 
 
 def observed_paths(
@@ -81,8 +86,13 @@ def observed_paths(
     Raises
     ------
     BadInput
-        An experiment that has no waveform, a table that lacks a column, or rows that hold nothing to fit.
+        A transistor, an experiment that has no waveform, a table that lacks a column, or rows that hold nothing to fit.
     """
+    if model.drain is not None:
+        raise BadInput(
+            f"{model.name}: a fit along a path compares the current between the terminals, and what is read of a "
+            "transistor is its drain current: it is not fitted yet"
+        )
     if measurement.experiment not in _PATHS:
         raise BadInput(f"{measurement.experiment} is no experiment that is fitted as a path: {', '.join(_PATHS)} are")
     table = measurement.table.reset_index(drop=True)
@@ -101,7 +111,7 @@ def observed_paths(
     bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
     if bad.size:
         raise BadInput(f"{measurement.source.id}: row {bad[0] + 1} of {measurement.experiment} holds no finite numbers")
-    paths = make(table, read_V, rest_s)
+    paths = make(table, model, read_V, rest_s)
     rows = np.concatenate([path.rows for path in paths]) if paths else np.empty(0, dtype=np.int64)
     values = np.abs(table[column].to_numpy(dtype=float)[rows])
     if not rows.size or np.ptp(values) == 0:
@@ -110,10 +120,11 @@ def observed_paths(
             + (f"{column} is the same in all {rows.size} rows" if rows.size else "no row tells of the device")
         )
     what = "current [A]" if column == "current_A" else "conductance [S]"
+    memory = Remembered(_told(model, paths))
     return [
         Observed(
             measurement.experiment, table.loc[rows].reset_index(drop=True), f"log10 of {what}", np.log10(values),
-            _prediction(model, paths), _slopes(model, paths), legs=_numbered(paths),
+            memory.predict, memory.slopes if model.units is None else None, legs=_numbered(paths),
         )
     ]  # fmt: skip
 
@@ -129,28 +140,23 @@ def _numbered(paths: Sequence[Path]) -> NDArray[np.int64] | None:
     return np.concatenate(out)
 
 
-def _prediction(model: DeviceModel, paths: Sequence[Path]) -> Callable[[Values], Array]:
-    def predict(values: Values) -> Array:
-        return np.concatenate([_read(model, path, values, ())[0] for path in paths])
+def _told(model: DeviceModel, paths: Sequence[Path]) -> Told:
+    """Return what all paths tell and its slopes."""
 
-    return predict
+    def told(values: Values, names: tuple[str, ...]) -> tuple[Array, Array]:
+        read, slopes = zip(*(_read(model, path, values, names) for path in paths), strict=True)
+        return np.concatenate(read), np.concatenate(slopes)
 
-
-def _slopes(model: DeviceModel, paths: Sequence[Path]) -> Callable[[Values, Sequence[str]], Array] | None:
-    if model.units is not None:
-        return None
-
-    def slopes(values: Values, names: Sequence[str]) -> Array:
-        return np.concatenate([_read(model, path, values, tuple(names))[1] for path in paths])
-
-    return slopes
+    return told
 
 
 def _read(model: DeviceModel, path: Path, values: Values, names: tuple[str, ...]) -> tuple[Array, Array]:
     """Return the logarithm of what is read (row,), and its slopes (row, parameter)."""
+    gates = {} if model.access is None or path.gate_V is None else {model.access.gate: path.gate_V}
     found = transient(
-        model, path.waveform, alike(model, values), compliance_A=path.compliance_A, slopes_by=names, rtol=1e-7
-    )
+        model, path.waveform, alike(model, values), compliance_A=path.compliance_A, per_pulse=gates, slopes_by=names,
+        rtol=RTOL,
+    )  # fmt: skip
     current = found.current_A[path.looks, 0]
     slopes = found.current_slopes[path.looks, 0] / np.where(current == 0, 1.0, current)[:, np.newaxis] / _DECADE
     return np.log10(np.maximum(np.abs(current / path.scale_V), 1e-30)), slopes
@@ -168,7 +174,7 @@ def _column(table: pd.DataFrame, rows: NDArray[np.int64], name: str, default: fl
     return table[name].to_numpy(dtype=float)[rows] if name in table else np.full(rows.size, default)
 
 
-def _sweeps(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
+def _sweeps(table: pd.DataFrame, model: DeviceModel, read_V: float, rest_s: float) -> list[Path]:
     """Return sweeps: a straight line from each point to the next, from 0 V at time 0."""
     paths = []
     for rows in _devices(table):
@@ -177,7 +183,8 @@ def _sweeps(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
         if time[0] > 0:
             time, volts, heat = np.append(0.0, time), np.append(0.0, volts), np.append(heat[0], heat)
         first = time.size - rows.size
-        limits = tuple(_compliance(volts[first:], current, sign) for sign in (1, -1))
+        # what a transistor in series limits is what its parameters are told by
+        limits = (None, None) if model.access else tuple(_compliance(volts[first:], current, sign) for sign in (1, -1))
         limited = np.zeros(rows.size, dtype=bool)
         for sign, limit in zip((1, -1), limits, strict=True):
             if limit is not None:
@@ -187,11 +194,22 @@ def _sweeps(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
         kept = np.flatnonzero(tells)
         turned = np.diff(np.sign(np.diff(volts)), prepend=0.0, append=0.0) != 0
         legs = np.cumsum(np.where(turned, 1, 0))[first:]
+        wave, gates = _gated(through(time, volts, heat), table, rows)
         paths.append(
-            Path(through(time, volts, heat), kept + first - 1, np.ones(kept.size), (limits[0], limits[1]), rows[kept],
-                 legs[kept])
-        )  # fmt: skip
+            Path(wave, kept + first - 1, np.ones(kept.size), (limits[0], limits[1]), rows[kept], legs[kept], gates)
+        )
     return paths
+
+
+def _gated(wave: Waveform, table: pd.DataFrame, rows: NDArray[np.int64]) -> tuple[Waveform, Array | None]:
+    """Return a sweep with a pulse's number for each stretch of one gate voltage, and those voltages [V]."""
+    if "gate_voltage_V" not in table:
+        return wave, None
+    gate = table["gate_voltage_V"].to_numpy(dtype=float)[rows]
+    number = np.cumsum(np.diff(gate, prepend=gate[0]) != 0)
+    of_piece = np.append(np.zeros(max(0, wave.observed.size - gate.size)), number)[-wave.observed.size :].astype(int)
+    segments = replace(wave.segments, pulse=np.asarray(of_piece, dtype=np.int64))
+    return replace(wave, segments=segments), gate[np.searchsorted(number, np.arange(int(of_piece.max()) + 1))]
 
 
 def _compliance(volts: Array, current: Array, sign: int) -> float | None:
@@ -211,33 +229,37 @@ def _train_of(table: pd.DataFrame, rows: NDArray[np.int64], read_V: float, rest_
     """Return pulses of one device: one after another, or each on a fresh device."""
     volts, widths = (_column(table, rows, name, 0.0) for name in ("pulse_voltage_V", "pulse_width_s"))
     reads, heat = _column(table, rows, "voltage_V", read_V), _column(table, rows, "temperature_K", ROOM_K)
+    gates = table["gate_voltage_V"].to_numpy(dtype=float)[rows] if "gate_voltage_V" in table else None
     pieces: list[list[Piece]] = []
     for k in range(rows.size):
-        one = pulse(volts[k], widths[k], number=k) if volts[k] else []
+        one = pulse(volts[k], widths[k], number=0 if fresh and gates is not None else k) if volts[k] else []
         pieces.append([*one, Piece(rest_s, 0.0, 0.0), Piece(READ_S, reads[k], reads[k], observed=True)])
     none = (None, None)
     if fresh:
         keys: dict[tuple[float, ...], list[int]] = {}
         for k in range(rows.size):
-            keys.setdefault((volts[k], widths[k], reads[k], heat[k]), []).append(k)
+            gate = () if gates is None else (gates[k],)
+            keys.setdefault((volts[k], widths[k], reads[k], heat[k], *gate), []).append(k)
         return [
             Path(joined(pieces[same[0]], heat[same[0]]), np.zeros(len(same), dtype=np.int64), reads[same], none,
-                 rows[same])
+                 rows[same], gate_V=None if gates is None else gates[same[:1] if volts[same[0]] else []])
             for same in keys.values()
         ]  # fmt: skip
     wave = joined([piece for group in pieces for piece in group], float(heat[0]))
-    return [Path(wave, np.arange(rows.size), reads, none, rows)]
+    return [
+        Path(wave, np.arange(rows.size), reads, none, rows, gate_V=None if gates is None else gates[: wave.n_pulses])
+    ]
 
 
-def _pulses(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
+def _pulses(table: pd.DataFrame, model: DeviceModel, read_V: float, rest_s: float) -> list[Path]:
     return _train_of(table, np.arange(len(table)), read_V, rest_s, fresh=True)
 
 
-def _trains(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
+def _trains(table: pd.DataFrame, model: DeviceModel, read_V: float, rest_s: float) -> list[Path]:
     return [path for rows in _devices(table) for path in _train_of(table, rows, read_V, rest_s, fresh=False)]
 
 
-def _retention(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
+def _retention(table: pd.DataFrame, model: DeviceModel, read_V: float, rest_s: float) -> list[Path]:
     """Return reads over time at no voltage between."""
     paths = []
     for rows in _devices(table):
@@ -254,7 +276,7 @@ def _retention(table: pd.DataFrame, read_V: float, rest_s: float) -> list[Path]:
     return paths
 
 
-Make = Callable[[pd.DataFrame, float, float], list[Path]]
+Make = Callable[[pd.DataFrame, DeviceModel, float, float], list[Path]]
 _AFTER_PULSES = ("pulse_voltage_V", "pulse_width_s")
 _PATHS: Mapping[str, tuple[Make, tuple[str, ...], str]] = {
     "sweep": (_sweeps, ("time_s", "voltage_V", "current_A"), "current_A"),

@@ -37,7 +37,7 @@ LAGS = 5
 """Lags of the innovations' autocorrelation that are told."""
 _Z = float(norm.ppf(0.95))
 _MOST_SPREAD = 4.0
-_QUIET: Mapping[str, float] = {
+QUIET: Mapping[str, float] = {
     "onset": 0.0, "onset_pulses": 1.0, "trend": 0.0, "trend_slope": 0.0, "gain": 0.0, "memory_pulses": 1.0,
     "wander": 0.0, "echo": 0.0,
 }  # fmt: skip
@@ -226,7 +226,7 @@ def _ramps(traces: Sequence[Array]) -> Ramps:
     reads = np.full((max(t.size for t in traces), len(traces)), np.nan)
     for j, trace in enumerate(traces):
         reads[: trace.size, j] = trace
-    if np.nanmax(np.nanstd(reads, axis=1)) == 0:
+    if np.nanmax(np.nanmax(reads, axis=1) - np.nanmin(reads, axis=1)) == 0:
         raise BadInput("ramps are all alike, read for read: these are copies, of which no spread can be learned")
     number = np.arange(1.0, len(traces) + 1)
     return Ramps(reads, number, float(np.nanmin(reads)), float(np.nanmax(reads)), float(np.exp(np.log(number).mean())))
@@ -282,7 +282,7 @@ def fit_ramps(
     free = tuple(p for p in parameters_of(ramps, law) if p.name not in held)
     here = np.isfinite(ramps.reads_S[1:])
     steps = np.diff(ramps.reads_S, axis=0)
-    steps = steps[here.any(axis=1)]
+    steps = steps[np.isfinite(steps).any(axis=1)]
     noise = float(1.4826 * np.nanmedian(np.abs(steps - np.nanmedian(steps, axis=1, keepdims=True))))
     noise = noise or float(np.nanstd(steps))
 
@@ -363,7 +363,7 @@ def judge_ramps(
             still = {"trend": 0.0, "trend_slope": 0.0}
             rows["smooth, no trend"] = _judged(fit_ramps(train, "smooth", rng, still)[1], test)
             for law in ("soft_bounds", "exponential", "power", "neurosim"):
-                rows[f"{law}, alone"] = _judged_alone(fit_ramps(train, law, rng, _QUIET)[1], train, test)
+                rows[f"{law}, alone"] = _judged_alone(fit_ramps(train, law, rng, QUIET)[1], train, test)
         rows |= _baselines(train, test)
         tables[what] = pd.DataFrame(rows, index=list(_COLUMNS)).T.rename_axis("predictor")
     return tables

@@ -27,7 +27,7 @@ from nvmphys.fit.likelihood import (
 from nvmphys.fit.options import LevelGrid
 from nvmphys.fit.outlook import judge_extrapolation
 from nvmphys.fit.populations import over_set_population, population_tables
-from nvmphys.fit.result import FitResult, Outlook, Progress, bootstrap, bootstrap_intervals
+from nvmphys.fit.result import FitResult, Outlook, Progress, bootstrap, bootstrap_intervals, refits_of
 from nvmphys.fit.summaries import cells_of_summary, check_summary, common_times, observations_of_summary
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.extrapolation import EXTRAPOLATIONS
@@ -98,6 +98,7 @@ def fit(
         raise BadInput("raw cells and summaries cannot be fitted together: give one kind")
     everyone = collect(measurements, n_levels=chosen.n_levels, g_max_S=chosen.g_max_S)
     cells, over_set = split_over_set(everyone)
+    _check_spread(cells, measurements[0].source.id)
     judgement, left_out, tables = None, None, {}
     if holdout > 0:
         judgement, left_out, table = _judge_left_out(cells, holdout, chosen, rng)
@@ -251,6 +252,16 @@ def summarise_steps(cells: Cells) -> pd.DataFrame:
     return summarise(common)
 
 
+def _check_spread(cells: Cells, name: str) -> None:
+    """Refuse cells that all change alike: the law describes how they differ."""
+    spread = np.array([np.ptp(column[np.isfinite(column)]) for column in cells.change_S.T if np.isfinite(column).any()])
+    if not spread.size or spread.max() == 0:
+        raise BadInput(
+            f"{name}: all {len(cells)} cells alike: conductance_S changes by the same amount in each, of which no "
+            "spread can be learned. Check that the rows are of different cells and not copies"
+        )
+
+
 def _fit_summary(
     measurements: Sequence[Measurement],
     holdout: float,
@@ -387,6 +398,7 @@ def _result(
         units=units,
         basis=basis,
         intervals=bootstrap_intervals(values, replicates, DETERMINED),
+        refits=refits_of(replicates, DETERMINED),
         validity={
             "target_S": list(law.level_range_S),
             "time_s": list(law.time_range_s),

@@ -78,6 +78,7 @@ class FitResult:
     `left_out` judges a fit that has not seen `left_out_cells`, which `left_out_what` names in words; `cells` are the
     histories fitted to (of a summary: stand-ins with the tables' distributions, without joint histories). `points` and
     `tables` hold what else the report shows of a fit: measured beside fitted statistics, predictions beside baselines.
+    `refits` are the values of each bootstrap refit, by name (refit, …).
     """
 
     model: str
@@ -103,6 +104,7 @@ class FitResult:
     assumptions: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    refits: Mapping[str, Any] = field(default_factory=dict)
 
     def card(self, name: str, technology: str = "rram") -> ModelCard:
         """Return the model card.
@@ -135,6 +137,7 @@ class FitResult:
             units=self.units,
             basis=self.basis,
             intervals=self.intervals,
+            covariance={"replicates": self.refits} if self.refits else {},
             validity=self.validity,
             population=self.population,
             calibration=calibration,
@@ -183,6 +186,21 @@ def bootstrap_intervals(
     return out
 
 
+def refits_of(replicates: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """Return the values of bootstrap refits by name (refit, …), to six digits; none from fewer than five refits.
+
+    >>> refits_of([{"a": x / 3} for x in range(5)], ["a"])["a"][1]
+    0.333333
+    """
+    if len(replicates) < 5:
+        return {}
+    return {name: [_six_digits(each[name]) for each in replicates] for name in names}
+
+
+def _six_digits(value: Any) -> Any:
+    return [_six_digits(x) for x in value] if isinstance(value, list | tuple) else float(f"{value:.6g}")
+
+
 def provenance_of(
     sources: Sequence[Source], exclusions: Sequence[Exclusion], options: Mapping[str, Any], seed: int | None
 ) -> dict[str, Any]:
@@ -200,10 +218,11 @@ def provenance_of(
 
 def by_row(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return a table's rows by what they are called, without what is missing in them: a card holds no NaN."""
-    return {
-        str(name): {str(column): float(value) for column, value in row.items() if np.isfinite(value)}
-        for name, row in table.astype(float).iterrows()
-    }
+    out = {}
+    for name, row in table.astype(float).iterrows():
+        words = ", ".join(name) if isinstance(name, tuple) else str(name)
+        out[words] = {str(column): float(value) for column, value in row.items() if np.isfinite(value)}
+    return out
 
 
 def versions() -> dict[str, str]:

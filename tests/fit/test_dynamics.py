@@ -113,12 +113,16 @@ def test_slopes_of_what_is_observed_are_differences_of_what_is_predicted():
 def test_devices_left_out_are_predicted_within_the_noise():
     rng = np.random.default_rng(4)
     made = sweeps((1e3,), rng, n_devices=5)
-    fit = fit_dynamics(made, GAP, free=("g0", "V0"), rng=rng, starts=1, profiles=False)
+    fit = fit_dynamics(made, GAP, free=("g0", "V0"), values=TRUTH, rng=rng, starts=1, profiles=False)
     ((what, table),) = fit.left_out.items()
     assert what == "1 of 5 devices"
-    row = table.loc["sweep"]
-    assert row["rms"] == pytest.approx(row["rms_fitted"], rel=0.2)
+    row = table.loc[("sweep", "rram_gap")]
+    assert row["rms"] == pytest.approx(row["sigma"], rel=0.2)
     assert 0.8 <= row["coverage_90"] <= 0.98
+    assert row["wasserstein"] < 1.2
+    assert row["pit_ks_p"] > 0.01
+    alike = table.loc[("sweep", "Gaussian per condition")]  # the devices are all the same: their means are the best
+    assert alike["rms"] == pytest.approx(row["rms"], rel=0.25)
 
 
 def test_parameters_are_chosen_that_the_data_tell_apart():
@@ -127,6 +131,7 @@ def test_parameters_are_chosen_that_the_data_tell_apart():
     assert 3 <= len(fit.identified.names) <= 9
     assert fit.identified.unknown == ()
     assert not {"dV", "dg", "vmax", "dF"} & set(fit.identified.names)  # of the form, not of the device
+    assert "tox" not in fit.identified.names  # known from the layout
 
 
 def test_a_fit_by_the_command_line_writes_a_card(tmp_path):
@@ -157,6 +162,8 @@ def test_bad_data_are_named():
             fit_dynamics(measurements, GAP, free=("g0", "V0"), rng=rng)
     with pytest.raises(BadInput, match=r"unknown parameter of rram_gap .*did you mean.*gamma0"):
         fit_dynamics([good], GAP, free=("gamma",), rng=rng)
+    with pytest.raises(BadInput, match=r"fefet: a fit along a path .* its drain current: it is not fitted yet"):
+        observed_paths(good, device("fefet"))
     with pytest.raises(BadInput, match="read_noise is no experiment that is fitted as a path"):
         fit_dynamics([replace(good, experiment="read_noise")], GAP, rng=rng)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import chi2, kstest, norm
+from scipy.stats import t as student
 
 from nvmphys.errors import BadInput
 from nvmphys.fit.identify import Problem, coordinate, fisher_gain, identify, slope_at, value_at
@@ -131,3 +132,35 @@ def test_a_next_experiment_is_worth_what_it_adds_to_the_determinant():
 def test_fewer_numbers_than_parameters_are_refused():
     with pytest.raises(BadInput, match=r"a fit of 2 parameters needs as many numbers at least \(got 1\)"):
         identify(Problem(LINE, lambda v: np.array([v["a"]])), rng=np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("noise_known", [True, False])
+def test_a_lone_parameter_has_the_interval_of_the_normal_or_of_students_t(noise_known):
+    rng = np.random.default_rng(5)
+    sigma = 0.3
+    y = 2.0 * T + sigma * rng.standard_normal(T.size)
+    scale = sigma if noise_known else 1.0
+    found = identify(
+        Problem((parameter("b", 0.0),), lambda v: (y - v["b"] * T) / scale, noise_known=noise_known), rng=rng
+    )
+    best = float(T @ y / (T @ T))
+    left = float(np.sqrt(((y - best * T) ** 2).sum() / (T.size - 1)))
+    half = norm.ppf(0.95) * sigma if noise_known else student.ppf(0.95, T.size - 1) * left
+    half /= np.sqrt(T @ T)
+    assert found.intervals["b"] == pytest.approx((best - half, best + half), abs=1e-6)
+
+
+def test_the_interval_of_a_lone_parameter_is_lopsided_as_its_likelihood_is_and_ends_at_a_bound_it_cannot_exclude():
+    sigma, times = 0.3, np.array([0.3, 1.0, 2.5])
+    y = np.exp(-times / 0.8)
+    lone = (parameter("tau", 0.5, (0.02, 50.0), "log"),)
+    problem = Problem(lone, lambda v: (y - np.exp(-times / v["tau"])) / sigma, noise_known=True)
+    low, high = identify(problem, rng=np.random.default_rng(1)).intervals["tau"]
+    scan = np.geomspace(0.02, 50.0, 200_001)
+    squares = (((y[:, None] - np.exp(-times[:, None] / scan)) / sigma) ** 2).sum(axis=0)
+    inside = scan[squares <= chi2.ppf(0.9, 1)]
+    assert (low, high) == pytest.approx((inside[0], inside[-1]), rel=1e-3)
+    weak = Problem(lone, lambda v: (y - np.exp(-times / v["tau"])) / 10, noise_known=True)
+    found = identify(weak, rng=np.random.default_rng(1))
+    assert found.intervals["tau"] == pytest.approx((0.02, 50.0))
+    assert found.unknown == ("tau",)
