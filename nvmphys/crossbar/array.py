@@ -2,12 +2,14 @@
 
 Convention, the one of badcrossbar [1]_, with m word lines and n bit lines counted from 0::
 
-    V_i ──(driver + segment)── w[i,0] ──(segment)── w[i,1] ── … ── w[i,n-1]      word line i
-                                  │ G[i,0]             │ G[i,1]
-    b[0,j] ──(segment)── b[1,j] ── … ── b[m-1,j] ──(segment + sense)── 0 V       bit line j
+    V_i ──(driver + segment)── w[i,0] ──(segment)── w[i,1] ── … ── w[i,n-1] ──(segment + far driver)── V_i   word line i
+                                  │ cell i,0           │ cell i,1
+    U_j ──(far sense + segment)── b[0,j] ──(segment)── b[1,j] ── … ── b[m-1,j] ──(segment + sense)── U_j     bit line j
 
-The far end of a word line and the top of a bit line are open; a bit line ends in the virtual ground of its sense
-amplifier, and what flows into it is the output current.
+By default the far end of a word line and the top of a bit line are open (an infinite resistance), and a bit line ends
+in the virtual ground of its sense amplifier, U_j = 0; what flows out of a bit line is its output current. A line that
+is not driven or not sensed has infinite resistances at both ends, a broken segment is infinite, a half-selected line is
+one at half of a voltage.
 
 .. [1] D. Joksas and A. Mehonic, "badcrossbar: A Python tool for computing and plotting currents and voltages in passive
    crossbar arrays", SoftwareX 12, 100617 (2020), doi:10.1016/j.softx.2020.100617.
@@ -15,87 +17,76 @@ amplifier, and what flows into it is the output current.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nvmphys.crossbar.nodal import Network
-from nvmphys.errors import BadInput, unknown_name
+from nvmphys.crossbar.cells import LINEAR, CellCurrent
+from nvmphys.crossbar.lines import branch_resistance, check_conductance, check_resistance, numbers
+from nvmphys.crossbar.operating_point import effective_conductance, solve
+from nvmphys.crossbar.solution import Solution
+from nvmphys.errors import BadInput
 
-MIN_RESISTANCE_OHM, MAX_RESISTANCE_OHM = 1e-9, 1e30
-"""A resistance is 0 or lies between these, a conductance 0 or between their reciprocals: those stay finite, and ngspice
-(which replaces a resistor below 1e-12 ohm in silence) keeps the value."""
 
+@dataclass(frozen=True)
+class Capacitance:
+    """Capacitances that make a crossbar slow; they do not enter its operating point.
 
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """Voltages and currents of a crossbar for one input vector or a batch of them.
-
-    Attributes
+    Parameters
     ----------
-    applied_V : ndarray, (word_line[, batch])
-        Voltages at the drivers [V].
-    word_line_V, bit_line_V : ndarray, (word_line, bit_line[, batch])
-        Voltages of the two nodes of each cell [V].
-    current_A : ndarray, (bit_line[, batch])
-        Output currents, into the virtual grounds [A].
-    residual : float
-        Largest sum of currents at any node over the largest branch current: how well Kirchhoff's current law holds.
-        About 1e-14; larger where a line ends in a resistance some 1e6 times that of its segments, whose drops are then
-        lost in the rounding of the voltages (the outputs are not).
-    method : str
-        What solved it: `nodal` or `ngspice`.
+    word_line_F, bit_line_F : float, optional
+        To ground, of one segment, at the node of its cell [F].
+    cell_F : float, optional
+        Across a cell [F].
     """
 
-    applied_V: np.ndarray
-    word_line_V: np.ndarray
-    bit_line_V: np.ndarray
-    current_A: np.ndarray
-    residual: float
-    method: str
+    word_line_F: float = 0.0
+    bit_line_F: float = 0.0
+    cell_F: float = 0.0
 
-    @property
-    def cell_voltage_V(self) -> np.ndarray:
-        """Voltage across each cell, word line minus bit line, (word_line, bit_line[, batch]) [V]."""
-        return self.word_line_V - self.bit_line_V
-
-    @property
-    def ir_drop_V(self) -> np.ndarray:
-        """Voltage lost between driver and virtual ground, v_i − cell voltage, (word_line, bit_line[, batch]) [V]."""
-        return self.applied_V[:, np.newaxis] - self.cell_voltage_V
-
-    @property
-    def ir_drop_fraction(self) -> np.ndarray:
-        """IR drop as a fraction of the voltage applied to its own word line, (word_line, bit_line[, batch]).
-
-        It is undefined, NaN, on a word line held at 0 V; `ir_drop_V` has no such gap.
-        """
-        applied = np.broadcast_to(self.applied_V[:, np.newaxis], self.word_line_V.shape)
-        return np.divide(self.ir_drop_V, applied, out=np.full(applied.shape, np.nan), where=applied != 0)
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name in ("word_line_F", "bit_line_F", "cell_F"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise BadInput(f"{name} must be >= 0 and finite (got {value} F): 0 stands for none")
 
 
 @dataclass(frozen=True, eq=False)
 class Crossbar:
-    """A passive crossbar of linear cells with the resistances of its lines, drivers and sense amplifiers.
+    """A crossbar: its cells and the resistances of its lines, drivers and sense amplifiers.
 
-    Any resistance may be 0: what it joins is then one node, exactly. With all four 0 the array is ideal, i = v·G.
+    Any resistance may be 0: what it joins is then one node, exactly. With all 0 the array is ideal, i = v·G. Any may be
+    infinite: there is nothing between the two nodes.
 
     Parameters
     ----------
     conductance_S : array_like, (word_line, bit_line)
-        Conductance of each cell [S]; 0 is an open cell. Copied and frozen.
-    r_word_line_ohm, r_bit_line_ohm : float
-        Resistance of one segment, from a cell to the next [ohm].
-    r_driver_ohm, r_sense_ohm : float, optional
+        Conductance of each cell at low voltage [S]; 0 is an open cell. Copied and frozen.
+    r_word_line_ohm : float or array_like, (word_line,), (word_line, bit_line) or (word_line, bit_line + 1)
+        Resistance of a segment, from a cell to the next [ohm]: of all, per line or per segment, each in front of its
+        cell; the last of bit_line + 1 is the one beyond the last cell, which else is 0 where segments are given.
+    r_bit_line_ohm : float or array_like, (bit_line,), (word_line, bit_line) or (word_line + 1, bit_line)
+        The same; per segment, each *below* its cell, with the first of word_line + 1 rows above the topmost cells.
+    r_driver_ohm, r_sense_ohm : float or array_like, (word_line,) or (bit_line,), optional
         Resistance added to the first segment of each word line and the last of each bit line [ohm].
+    r_driver_far_ohm, r_sense_far_ohm : float or array_like, (word_line,) or (bit_line,), optional
+        Resistance added to the segment beyond the last cell, to a second driver or sense amplifier of the same voltage
+        [ohm]; infinite, the default, leaves that end open.
+    cell : CellCurrent, optional
+        The kind of the cells; linear by default.
+    capacitance : Capacitance, optional
+        For transients.
 
     Raises
     ------
     BadInput
-        "… must be 0 or between … and … (got … at …)": a value is negative, not finite or beyond what a circuit
-        simulator represents; or the conductances are not a non-empty matrix.
+        "… must be 0 or between … and … (got … at …)": a value is negative, not a number or beyond what a circuit
+        simulator represents; "… must be one number in ohm or have shape …"; or the conductances are not a non-empty
+        matrix.
 
     Examples
     --------
@@ -104,37 +95,65 @@ class Crossbar:
     >>> cell = Crossbar([[1e-4]], r_word_line_ohm=1, r_bit_line_ohm=2, r_driver_ohm=3, r_sense_ohm=4)
     >>> float(cell.solve([0.2]).current_A[0]) * 10_010
     0.2000000
+
+    Two in a row, of which the second sits behind a break:
+
+    >>> broken = Crossbar([[1e-4, 1e-4]], r_word_line_ohm=[[0, float("inf")]], r_bit_line_ohm=0)
+    >>> broken.solve([0.2]).current_A
+    array([2.e-05, 0.e+00])
     """
 
     conductance_S: np.ndarray
-    r_word_line_ohm: float
-    r_bit_line_ohm: float
-    r_driver_ohm: float = 0.0
-    r_sense_ohm: float = 0.0
+    r_word_line_ohm: float | np.ndarray
+    r_bit_line_ohm: float | np.ndarray
+    r_driver_ohm: float | np.ndarray = 0.0
+    r_sense_ohm: float | np.ndarray = 0.0
+    r_driver_far_ohm: float | np.ndarray = math.inf
+    r_sense_far_ohm: float | np.ndarray = math.inf
+    cell: CellCurrent = LINEAR
+    capacitance: Capacitance = Capacitance()
 
     def __post_init__(self) -> None:
-        """Check every value; copy and freeze the conductances."""
-        conductance = _numbers("conductance_S", self.conductance_S)
-        if conductance.ndim != 2 or conductance.size == 0:
-            raise BadInput(
-                f"conductance_S must be a matrix (word_line, bit_line) with at least one cell "
-                f"(got shape {conductance.shape}): one row per word line, one column per bit line"
-            )
-        _check_range("conductance_S", conductance, "S", 1 / MAX_RESISTANCE_OHM, 1 / MIN_RESISTANCE_OHM)
-        conductance.flags.writeable = False
-        object.__setattr__(self, "conductance_S", conductance)
-        for name in ("r_word_line_ohm", "r_bit_line_ohm", "r_driver_ohm", "r_sense_ohm"):
-            resistance = _numbers(name, getattr(self, name))
-            if resistance.ndim != 0:
-                raise BadInput(f"{name} must be one number in ohm (got shape {resistance.shape}): all lines are alike")
-            _check_range(name, resistance, "ohm", MIN_RESISTANCE_OHM, MAX_RESISTANCE_OHM)
-            object.__setattr__(self, name, float(resistance))
+        """Check every value; copy and freeze the arrays."""
+        object.__setattr__(self, "conductance_S", check_conductance(self.conductance_S))
+        m, n = self.shape
+        per_word: dict[tuple[int, ...], str] = {(m,): "per word line"}
+        per_bit: dict[tuple[int, ...], str] = {(n,): "per bit line"}
+        per_segment: dict[tuple[int, ...], str] = {(m, n): "per segment"}
+        known: dict[str, dict[tuple[int, ...], str]] = {
+            "r_word_line_ohm": per_word | per_segment | {(m, n + 1): "and beyond the last"},
+            "r_bit_line_ohm": per_bit | per_segment | {(m + 1, n): "and above the first"},
+            "r_driver_ohm": per_word,
+            "r_sense_ohm": per_bit,
+            "r_driver_far_ohm": per_word,
+            "r_sense_far_ohm": per_bit,
+        }
+        for name, shapes in known.items():
+            object.__setattr__(self, name, check_resistance(name, getattr(self, name), shapes))
+        self.cell.check(self.shape)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of word lines and of bit lines."""
         word_lines, bit_lines = self.conductance_S.shape
         return word_lines, bit_lines
+
+    @functools.cached_property
+    def word_branches_ohm(self) -> np.ndarray:
+        """Resistances of all branches of word lines, (word_line, bit_line + 1), ends included, from the driver on."""
+        return branch_resistance(self.r_word_line_ohm, self.r_driver_ohm, self.r_driver_far_ohm, *self.shape)
+
+    @functools.cached_property
+    def bit_branches_ohm(self) -> np.ndarray:
+        """Resistances of all branches of bit lines, (bit_line, word_line + 1), ends included, from the senses up."""
+        segment = self.r_bit_line_ohm
+        upward = segment[::-1].T if isinstance(segment, np.ndarray) and segment.ndim == 2 else segment
+        return branch_resistance(upward, self.r_sense_ohm, self.r_sense_far_ohm, *self.shape[::-1])
+
+    @property
+    def sensed(self) -> np.ndarray:
+        """Whether each bit line is joined to a sense amplifier at all, (bit_line,)."""
+        return np.isfinite(self.bit_branches_ohm[:, [0, -1]]).any(axis=1)
 
     def check_voltages(self, v: ArrayLike) -> np.ndarray:
         """Return `v` as a new array (word_line[, batch]) of volts that fits this crossbar.
@@ -149,7 +168,7 @@ class Crossbar:
         >>> Crossbar([[1e-4], [1e-5]], 1, 1).check_voltages([0.2, 0.1])
         array([0.2, 0.1])
         """
-        voltages = _numbers("v", v)
+        voltages = numbers("v", v)
         if voltages.ndim not in (1, 2) or len(voltages) != self.shape[0] or voltages.size == 0:
             raise BadInput(
                 f"v must have shape ({self.shape[0]},) or ({self.shape[0]}, batch), one voltage per word line "
@@ -160,15 +179,47 @@ class Crossbar:
             raise BadInput(f"v must be finite (got {bad} V): ground a line that is not driven with 0 V")
         return voltages
 
-    def solve(self, v: ArrayLike, method: str = "auto") -> Solution:
+    def check_sense_voltages(self, sense_V: ArrayLike, vector: tuple[int, ...]) -> np.ndarray:
+        """Return the voltages of the sense amplifiers as (bit_line, *vector), the batch of the inputs.
+
+        Raises
+        ------
+        BadInput
+            "sense_V must be …": neither a finite number, nor one per bit line, nor one per bit line and vector.
+
+        Examples
+        --------
+        >>> Crossbar([[1e-4, 1e-5]], 1, 1).check_sense_voltages(0.1, ())
+        array([0.1, 0.1])
+        """
+        voltages = numbers("sense_V", sense_V)
+        n = self.shape[1]
+        if voltages.shape not in ((), (n,), (n, *vector)) or not np.isfinite(voltages).all():
+            raise BadInput(
+                f"sense_V must be one finite number of volts or have shape ({n},), one per bit line, or the batch of v "
+                f"(got shape {voltages.shape})"
+            )
+        if voltages.ndim == 1 and vector:
+            voltages = voltages[:, np.newaxis]
+        return np.array(np.broadcast_to(voltages, (n, *vector)))
+
+    def solve(
+        self, v: ArrayLike, method: str = "auto", *, sense_V: ArrayLike = 0.0, start: Solution | None = None
+    ) -> Solution:
         """Solve the circuit for voltages at the drivers.
 
         Parameters
         ----------
         v : array_like, (word_line,) or (word_line, batch)
-            Voltages at the drivers [V]; a batch shares one factorisation.
-        method : {"auto", "nodal"}
-            `nodal` is the sparse direct solution of Kirchhoff's current law; `auto` chooses it.
+            Voltages at the drivers [V]; the line of an infinite driver resistance floats whatever its voltage.
+        method : {"auto", "cg", "nodal"}
+            `cg` is the conjugate-gradient method of `nvmphys.crossbar.line_cg`, for lines whose resistances are not 0;
+            `nodal` the sparse direct solution of Kirchhoff's current law, for any array. `auto` takes `cg` from 256
+            cells on where it may, and `nodal` else or where that comes to no end.
+        sense_V : float or array_like, (bit_line,) or (bit_line, batch), optional
+            Voltages at the sense amplifiers [V].
+        start : Solution, optional
+            Of a similar array or input, from which to begin.
 
         Returns
         -------
@@ -177,43 +228,72 @@ class Crossbar:
         Raises
         ------
         BadInput
-            "v must be …" or "unknown method …".
+            "v must be …", "sense_V must be …", "unknown method …" or "method='cg' needs …".
         CheckFailed
-            "the nodal solution must …": the resistances differ by more than double precision carries.
+            "the nodal solution must …": the resistances differ by more than double precision carries; or "the operating
+            point must be found …": non-linear cells for which none was.
 
         Examples
         --------
         >>> ideal = Crossbar([[1e-4, 2e-4], [3e-4, 4e-4]], r_word_line_ohm=0, r_bit_line_ohm=0)
         >>> ideal.solve([0.1, 0.2]).current_A
         array([7.e-05, 1.e-04])
+        >>> ideal.solve([0.1, 0.2], sense_V=0.1).current_A
+        array([3.e-05, 4.e-05])
+        """
+        return solve(self, self.check_voltages(v), method, sense_V, start)
+
+    def currents(self, v: ArrayLike, *, sense_V: ArrayLike = 0.0) -> np.ndarray:
+        """Return the output currents alone, by the way that takes least time for so many vectors.
+
+        From 16 vectors on, or an eighth of the lines if that is more, linear cells are merged once into
+        `effective_conductance`, which then multiplies all vectors; else this is `solve(v).current_A`.
+
+        Parameters
+        ----------
+        v : array_like, (word_line,) or (word_line, batch)
+            Voltages at the drivers [V].
+        sense_V : float or array_like, optional
+            Voltages at the sense amplifiers [V]; with any that is not 0 every vector is solved for.
+
+        Returns
+        -------
+        ndarray, (bit_line[, batch])
+            [A]
+
+        Examples
+        --------
+        >>> Crossbar([[1e-4, 2e-4], [3e-4, 4e-4]], r_word_line_ohm=0, r_bit_line_ohm=0).currents([0.1, 0.2])
+        array([7.e-05, 1.e-04])
         """
         voltages = self.check_voltages(v)
-        if method not in ("auto", "nodal"):
-            raise unknown_name("method", method, ("auto", "nodal"))
-        network = Network.of(self)
-        word_lines, bit_lines = self.shape
-        batch = voltages.reshape(word_lines, -1)
-        state = network.solve(np.vstack([batch, np.zeros((bit_lines, batch.shape[1]))]))
-        vector = voltages.shape[1:]
-        return Solution(
-            applied_V=voltages,
-            word_line_V=state.node_V[network.word_node].reshape(self.shape + vector),
-            bit_line_V=state.node_V[network.bit_node].reshape(self.shape + vector),
-            current_A=state.terminal_A[word_lines:].reshape((bit_lines, *vector)),
-            residual=state.residual,
-            method="nodal",
-        )
+        many = voltages.ndim == 2 and voltages.shape[1] >= max(16, max(self.shape) // 8)
+        if many and self.cell.linear and not np.any(self.check_sense_voltages(sense_V, voltages.shape[1:])):
+            return self.effective_conductance() @ voltages
+        return self.solve(voltages, sense_V=sense_V).current_A
 
-    def effective_conductance(self) -> np.ndarray:
-        """Return the matrix A of i = A·v: what the array multiplies by, its line resistances included.
+    def effective_conductance(self, method: str = "auto") -> np.ndarray:
+        """Return the matrix A of i = A·v: what an array of linear cells multiplies by, its line resistances included.
 
-        Column i is the response to 1 V on word line i alone. The network is reciprocal, so a row can be had as well, by
-        1 V on a sense terminal: the shorter side is driven.
+        Column i is the response to 1 V on word line i alone, all sense amplifiers at 0 V.
+
+        Parameters
+        ----------
+        method : {"auto", "merge", "nodal"}
+            `merge` joins tiles of cells, `nvmphys.crossbar.merge`; `nodal` solves for one column after the other (for
+            the rows, where they are fewer: the network is reciprocal). `auto` merges from 64 cells on.
 
         Returns
         -------
         ndarray, (bit_line, word_line)
             Effective conductances [S]; the transpose of `conductance_S` when all resistances are 0.
+
+        Raises
+        ------
+        BadInput
+            "the effective conductance is of linear cells …" or "unknown method …".
+        CheckFailed
+            "the nodal solution must …".
 
         Examples
         --------
@@ -221,26 +301,4 @@ class Crossbar:
         array([[1.],
                [0.]])
         """
-        word_lines, bit_lines = self.shape
-        transfer = Network.of(self).transfer_conductance
-        if word_lines <= bit_lines:
-            return transfer(driven=slice(0, word_lines), read=slice(word_lines, None))
-        return transfer(driven=slice(word_lines, None), read=slice(0, word_lines)).T
-
-
-def _numbers(name: str, values: ArrayLike) -> np.ndarray:
-    """Return a new float array of `values`, or say that they are no numbers."""
-    try:
-        return np.array(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"{name} must be real numbers (got {type(values).__name__}: {error})") from error
-
-
-def _check_range(name: str, values: np.ndarray, unit: str, low: float, high: float) -> None:
-    """Refuse values that are neither 0 nor between `low` and `high`, naming the first."""
-    bad = np.argwhere(~((values == 0) | ((values >= low) & (values <= high))))
-    if len(bad):
-        value = float(values[tuple(bad[0])])
-        where = f" at word line {bad[0][0]}, bit line {bad[0][1]}" if values.ndim == 2 else ""
-        out = "drop or repair the reading" if math.isnan(value) or value < 0 else "0 stands for the limit of none"
-        raise BadInput(f"{name} must be 0 or between {low:g} and {high:g} {unit} (got {value:g} {unit}{where}): {out}")
+        return effective_conductance(self, method)

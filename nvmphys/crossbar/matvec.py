@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nvmphys.crossbar.array import Crossbar, Solution
+from nvmphys.crossbar.array import Crossbar
+from nvmphys.crossbar.solution import Solution
 from nvmphys.errors import BadInput
 
 

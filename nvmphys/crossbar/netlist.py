@@ -3,7 +3,8 @@
 The deck is written straight from the circuit, without the graph of `nvmphys.crossbar.nodal`: the two check each other.
 Every name in it is made here, of `[a-z0-9_]`; every number is the shortest text that reads back as the same double.
 A resistance of 0 is left out and its nodes share a name, because ngspice puts its own minimum in its place (1 mΩ in
-version 39); open cells are left out as well.
+version 39); open cells and infinite resistances are left out as well. A node that nothing joins to a source makes
+ngspice's matrix singular, and it says so.
 """
 
 from __future__ import annotations
@@ -14,24 +15,33 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nvmphys.crossbar.array import Crossbar, Solution
+from nvmphys.crossbar.array import Crossbar
 from nvmphys.crossbar.ngspice import Plot
-from nvmphys.crossbar.nodal import Network
+from nvmphys.crossbar.operating_point import imbalance_at
+from nvmphys.crossbar.solution import Solution
 from nvmphys.errors import BadInput
 
 
-def operating_point_options(*, klu: bool) -> str:
+def operating_point_options(*, klu: bool, linear: bool = True) -> str:
     """Return the ngspice options for an operating point, with or without the KLU solver.
+
+    Cells that are not linear are iterated until no voltage moves by `vntol`: with 1e-9 V the last iteration shows in
+    the seventh digit, with 1e-12 V not in the eleventh.
 
     Examples
     --------
     >>> operating_point_options(klu=True)
     'reltol=1e-6 abstol=1e-15 vntol=1e-9 klu'
+    >>> operating_point_options(klu=False, linear=False)
+    'reltol=1e-9 abstol=1e-18 vntol=1e-12 itl1=1000'
     """
-    return "reltol=1e-6 abstol=1e-15 vntol=1e-9" + (" klu" if klu else "")
+    tolerances = "reltol=1e-6 abstol=1e-15 vntol=1e-9" if linear else "reltol=1e-9 abstol=1e-18 vntol=1e-12 itl1=1000"
+    return tolerances + (" klu" if klu else "")
 
 
-def operating_point_deck(crossbar: Crossbar, v: ArrayLike, *, klu: bool = False) -> str:
+def operating_point_deck(
+    crossbar: Crossbar, v: ArrayLike, *, sense_V: ArrayLike = 0.0, klu: bool = False, outputs_only: bool = False
+) -> str:
     """Write the deck of one operating point.
 
     Parameters
@@ -39,14 +49,18 @@ def operating_point_deck(crossbar: Crossbar, v: ArrayLike, *, klu: bool = False)
     crossbar : Crossbar
     v : array_like, (word_line,)
         Voltages at the drivers [V].
+    sense_V : float or array_like, (bit_line,), optional
+        Voltages at the sense amplifiers [V].
     klu : bool, optional
         Ask for the KLU solver, where `Ngspice.has_klu`.
+    outputs_only : bool, optional
+        Keep the output currents alone in the raw file: what a Monte Carlo needs.
 
     Returns
     -------
     str
         Sources `vin_<word line>`, cells `rc_<word line>_<bit line>`, segments `rw_…` and `rb_…`, and sense terminals
-        `vout_<bit line>` of 0 V that carry the output currents.
+        `vout_<bit line>` that carry the output currents.
 
     Raises
     ------
@@ -58,7 +72,7 @@ def operating_point_deck(crossbar: Crossbar, v: ArrayLike, *, klu: bool = False)
     >>> print(operating_point_deck(Crossbar([[1e-4]], r_word_line_ohm=0, r_bit_line_ohm=2, r_sense_ohm=5), [0.2]))
     crossbar, 1 word lines, 1 bit lines, operating point
     vin_0 in_0 0 dc 0.2
-    vout_0 out_0 0 dc 0
+    vout_0 out_0 0 dc 0.0
     rb_0_0 out_0 b_0_0 7.0
     rc_0_0 in_0 b_0_0 10000.0
     .options reltol=1e-6 abstol=1e-15 vntol=1e-9
@@ -70,22 +84,35 @@ def operating_point_deck(crossbar: Crossbar, v: ArrayLike, *, klu: bool = False)
         raise BadInput(
             f"v must be one vector for an operating point (got shape {voltages.shape}): pass its columns singly"
         )
+    sense_voltages = crossbar.check_sense_voltages(sense_V, ())
     word_lines, bit_lines = crossbar.shape
     word, bit = node_names(crossbar)
     lines = [f"crossbar, {word_lines} word lines, {bit_lines} bit lines, operating point"]
     lines += [f"vin_{i} in_{i} 0 dc {float(voltage)!r}" for i, voltage in enumerate(voltages)]
-    lines += [f"vout_{j} out_{j} 0 dc 0" for j in range(bit_lines)]
+    lines += [f"vout_{j} out_{j} 0 dc {float(voltage)!r}" for j, voltage in enumerate(sense_voltages)]
     for i in range(word_lines):
-        lines += _segments(f"rw_{i}", [f"in_{i}", *word[i]], crossbar.r_word_line_ohm, crossbar.r_driver_ohm)
+        lines += _segments(f"rw_{i}", [f"in_{i}", *word[i], f"in_{i}"], crossbar.word_branches_ohm[i])
     for j in range(bit_lines):
         upwards = [row[j] for row in reversed(bit)]
-        lines += _segments(f"rb_{j}", [f"out_{j}", *upwards], crossbar.r_bit_line_ohm, crossbar.r_sense_ohm)
-    for i, j in np.argwhere(crossbar.conductance_S):
-        lines.append(f"rc_{i}_{j} {word[i][j]} {bit[i][j]} {1 / float(crossbar.conductance_S[i, j])!r}")
-    return "\n".join([*lines, f".options {operating_point_options(klu=klu)}", ".op", ".end", ""])
+        lines += _segments(f"rb_{j}", [f"out_{j}", *upwards, f"out_{j}"], crossbar.bit_branches_ohm[j])
+    for i, j in np.argwhere(crossbar.conductance_S).tolist():
+        lines.append(crossbar.cell.spice_card((i, j), word[i][j], bit[i][j], float(crossbar.conductance_S[i, j])))
+    if outputs_only:
+        lines.append(f".save {' '.join(output_names(crossbar))}")
+    options = operating_point_options(klu=klu, linear=crossbar.cell.linear)
+    return "\n".join([*lines, f".options {options}", ".op", ".end", ""])
 
 
-def read_operating_point(crossbar: Crossbar, v: ArrayLike, plot: Plot) -> Solution:
+def output_names(crossbar: Crossbar) -> list[str]:
+    """Return the names of the vectors that hold the output currents, one per bit line.
+
+    >>> output_names(Crossbar([[1e-4, 1e-5]], 0, 0))
+    ['i(vout_0)', 'i(vout_1)']
+    """
+    return [f"i(vout_{j})" for j in range(crossbar.shape[1])]
+
+
+def read_operating_point(crossbar: Crossbar, v: ArrayLike, plot: Plot, *, sense_V: ArrayLike = 0.0) -> Solution:
     """Read the solution of `operating_point_deck(crossbar, v)` from the raw file ngspice wrote for it.
 
     Returns
@@ -108,15 +135,14 @@ def read_operating_point(crossbar: Crossbar, v: ArrayLike, plot: Plot) -> Soluti
     voltages = crossbar.check_voltages(v)
     word, bit = node_names(crossbar)
     word_V, bit_V = (np.array([[plot[f"v({name})"][0] for name in row] for row in names]) for names in (word, bit))
-    network = Network.of(crossbar)
-    node_V = network.ideal_voltages(np.concatenate([voltages, np.zeros(crossbar.shape[1])])[:, np.newaxis])
-    node_V[network.word_node, 0], node_V[network.bit_node, 0] = word_V, bit_V
     return Solution(
         applied_V=voltages,
+        sense_V=crossbar.check_sense_voltages(sense_V, ()),
         word_line_V=word_V,
         bit_line_V=bit_V,
-        current_A=np.array([plot[f"i(vout_{j})"][0] for j in range(crossbar.shape[1])]),
-        residual=network.residual(network.branch_S * (network.incidence @ node_V)),
+        cell_current_A=crossbar.cell.state(crossbar.conductance_S, word_V, bit_V).current_A,
+        current_A=np.array([plot[name][0] for name in output_names(crossbar)]),
+        residual=imbalance_at(crossbar, voltages, sense_V, word_V, bit_V),
         method="ngspice",
     )
 
@@ -130,17 +156,34 @@ def node_names(crossbar: Crossbar) -> tuple[list[list[str]], list[list[str]]]:
     ([['w_0_0', 'w_0_1']], [['out_0', 'out_1']])
     """
     word_lines, bit_lines = crossbar.shape
-    word = "w_{i}_{j}" if crossbar.r_word_line_ohm else "w_{i}" if crossbar.r_driver_ohm else "in_{i}"
-    bit = "b_{i}_{j}" if crossbar.r_bit_line_ohm else "b_{j}" if crossbar.r_sense_ohm else "out_{j}"
-    named_word, named_bit = (
-        [[name.format(i=i, j=j) for j in range(bit_lines)] for i in range(word_lines)] for name in (word, bit)
-    )
-    return named_word, named_bit
+    words = [
+        _line_names(f"in_{i}", [f"w_{i}_{j}" for j in range(bit_lines)], crossbar.word_branches_ohm[i])
+        for i in range(word_lines)
+    ]
+    bits = [
+        _line_names(f"out_{j}", [f"b_{i}_{j}" for i in reversed(range(word_lines))], crossbar.bit_branches_ohm[j])
+        for j in range(bit_lines)
+    ]
+    return words, [list(row) for row in zip(*(line[::-1] for line in bits), strict=True)]
 
 
-def _segments(name: str, nodes: list[str], r_segment: float, r_end: float) -> Iterator[str]:
-    """Yield the resistors of one line, `nodes` counted from its terminal."""
-    for k, (begin, end) in enumerate(itertools.pairwise(nodes)):
-        resistance = r_segment + (r_end if k == 0 else 0.0)
-        if resistance:
-            yield f"{name}_{k} {begin} {end} {resistance!r}"
+def _line_names(terminal: str, own: list[str], resistance: np.ndarray) -> list[str]:
+    """Return the names along a line from its terminal on: a node takes the name of one it is joined to by 0 ohm."""
+    names: list[str] = []
+    for name, before in zip(own, resistance, strict=False):
+        last = names[-1] if names else terminal
+        names.append(name if before else last)
+    joined = own[-1] if resistance[-1] else terminal
+    if joined == terminal:  # from the far end back
+        for k in range(len(names) - 1, -1, -1):
+            names[k] = terminal
+            if resistance[k]:
+                break
+    return names
+
+
+def _segments(name: str, nodes: list[str], resistance: np.ndarray) -> Iterator[str]:
+    """Yield the resistors of one line, `nodes` counted from its terminal to the same at the far end."""
+    for k, ((begin, end), ohm) in enumerate(zip(itertools.pairwise(nodes), resistance.tolist(), strict=True)):
+        if 0 < ohm < np.inf:
+            yield f"{name}_{k} {begin} {end} {ohm!r}"

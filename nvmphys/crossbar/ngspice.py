@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,12 @@ from nvmphys.errors import CheckFailed, MissingTool
 VARIABLE = "NVMPHYS_NGSPICE"
 PROBE_TIMEOUT_S = 60.0
 SHOWN_LOG_LINES = 8
+PER_PROCESS = 250
+"""Decks that one process of `run_each` is given: then there is progress to tell."""
+
+Progress = Callable[[str, int, int], None]
+
+_MARK = "nvmphys_deck"
 
 _COMPLAINT = re.compile(r"singular matrix|^\s*(?:fatal )?error\b|timestep too small|aborted|interrupted", re.IGNORECASE)
 
@@ -139,19 +145,103 @@ def run(deck: str, ngspice: Ngspice | None = None, *, timeout_s: float = 600.0) 
     ngspice = ngspice or find_ngspice()
     with tempfile.TemporaryDirectory(prefix="nvmphys_") as name:
         folder = Path(name)
-        (folder / "deck.cir").write_text(deck.rstrip("\n") + "\n", encoding="utf-8")  # else the last card is lost
-        start = time.perf_counter()
-        try:
-            code = _execute([ngspice.path, "-b", "-n", "-r", "out.raw", "-o", "log", "deck.cir"], folder, timeout_s)
-        except subprocess.TimeoutExpired:
-            raise CheckFailed(
-                f"ngspice ran longer than timeout_s = {timeout_s:g} s and was stopped: give it more time, "
-                f"a smaller circuit or a build with KLU{_shown(_log(folder))}"
-            ) from None
-        seconds = time.perf_counter() - start
-        log = _log(folder)
-        _check_outcome(code, log)
+        _write(folder / "deck.cir", deck)
+        log, seconds = _run_in(folder, [ngspice.path, "-b", "-n", "-r", "out.raw", "-o", "log", "deck.cir"], timeout_s)
         return Run(read_raw(folder / "out.raw"), log, seconds)
+
+
+def run_each(
+    decks: Sequence[str], ngspice: Ngspice | None = None, *, timeout_s: float = 600.0, progress: Progress | None = None
+) -> list[Plot]:
+    r"""Run decks of one operating point each, many in one process: a start of the program costs more than a small deck.
+
+    Every deck is sourced, run, its plot appended to one raw file, and forgotten. Decks that name what is saved
+    (`.save`) keep that file small.
+
+    Parameters
+    ----------
+    decks : sequence of str
+        As of `run`, each with an `.op`.
+    ngspice : Ngspice, optional
+        Defaults to `find_ngspice()`.
+    timeout_s : float, optional
+        Wall time allowed to each process of up to `PER_PROCESS` decks [s].
+    progress : callable, optional
+        Told after each process: what, decks done, decks in all.
+
+    Returns
+    -------
+    list of Plot
+        One per deck, in their order.
+
+    Raises
+    ------
+    MissingTool, CheckFailed
+        As of `run`; of a deck that failed its number, counted from 0: "deck 3: ngspice met a singular matrix …".
+
+    Examples
+    --------
+    >>> divider = "divider\nv1 top 0 dc 1\nr1 top mid {r}\nr2 mid 0 1k\n.op\n.end\n"
+    >>> plots = run_each([divider.format(r=r) for r in ("1k", "3k")])  # doctest: +SKIP
+    >>> [float(plot["v(mid)"][0]) for plot in plots]  # doctest: +SKIP
+    [0.5, 0.25]
+    """
+    ngspice = ngspice or find_ngspice()
+    plots: list[Plot] = []
+    while len(plots) < len(decks):
+        plots += _run_together(decks[len(plots) : len(plots) + PER_PROCESS], ngspice, len(plots), timeout_s)
+        if progress is not None:
+            progress("ngspice decks", len(plots), len(decks))
+    return plots
+
+
+def _run_together(decks: Sequence[str], ngspice: Ngspice, first: int, timeout_s: float) -> list[Plot]:
+    """Run decks in one process, the first of them number `first`."""
+    script = ["decks, one after the other", ".control", "set appendwrite"]
+    with tempfile.TemporaryDirectory(prefix="nvmphys_") as name:
+        folder = Path(name)
+        for k, deck in enumerate(decks):
+            _write(folder / f"deck_{k}.cir", deck)
+            script += [f"echo {_MARK} {k}", f"source deck_{k}.cir", "run", "write out.raw", "destroy all", "remcirc"]
+        _write(folder / "main.cir", "\n".join([*script, "quit", ".endc", ".end"]))
+        try:
+            log, _ = _run_in(folder, [ngspice.path, "-b", "-n", "-o", "log", "main.cir"], timeout_s)
+        except CheckFailed as error:
+            raise CheckFailed(f"decks {first} … {first + len(decks) - 1}: {error}") from None
+        for k, part in enumerate(re.split(rf"^{_MARK} \d+\s*$", log, flags=re.MULTILINE)[1:]):
+            try:
+                _check_outcome(0, part)
+            except CheckFailed as error:
+                raise CheckFailed(f"deck {first + k}: {error}") from None
+        plots = read_raws(folder / "out.raw")
+    if len(plots) != len(decks):
+        raise CheckFailed(
+            f"ngspice must write a plot per deck (got {len(plots)} of decks {first} … {first + len(decks) - 1}): "
+            "a deck holds one analysis"
+        )
+    return plots
+
+
+def _write(path: Path, deck: str) -> None:
+    """Write a deck; without a newline at its end the last card is lost."""
+    path.write_text(deck.rstrip("\n") + "\n", encoding="utf-8")
+
+
+def _run_in(folder: Path, command: list[str], timeout_s: float) -> tuple[str, float]:
+    """Run ngspice in a folder, check its exit code and log; return the log and the time it took [s]."""
+    start = time.perf_counter()
+    try:
+        code = _execute(command, folder, timeout_s)
+    except subprocess.TimeoutExpired:
+        raise CheckFailed(
+            f"ngspice ran longer than timeout_s = {timeout_s:g} s and was stopped: give it more time, "
+            f"a smaller circuit or a build with KLU{_shown(_log(folder))}"
+        ) from None
+    seconds = time.perf_counter() - start
+    log = _log(folder)
+    if code or _MARK not in log:  # of several decks each part is checked, and its deck named
+        _check_outcome(code, log)
+    return log, seconds
 
 
 def read_raw(path: str | os.PathLike[str]) -> Plot:
@@ -173,10 +263,46 @@ def read_raw(path: str | os.PathLike[str]) -> Plot:
     ...     read_raw(path)["v(a)"]
     array([0.25])
     """
+    plot, rest = _plot(_content(path))
+    if rest:
+        raise CheckFailed(
+            f"raw file of several analyses: {len(rest)} bytes follow the first plot; put one analysis in a deck"
+        )
+    return plot
+
+
+def read_raws(path: str | os.PathLike[str]) -> list[Plot]:
+    """Read a binary raw file of real plots, one appended to the other.
+
+    Raises
+    ------
+    CheckFailed
+        As of `read_raw`, for any of the plots.
+
+    Examples
+    --------
+    >>> read_raws("nowhere.raw")
+    Traceback (most recent call last):
+    nvmphys.errors.CheckFailed: raw file missing: ngspice ended without an error and wrote none
+    """
+    plots: list[Plot] = []
+    rest = _content(path)
+    while rest or not plots:
+        plot, rest = _plot(rest)
+        plots.append(plot)
+    return plots
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a raw file."""
     try:
-        content = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except FileNotFoundError:
         raise CheckFailed("raw file missing: ngspice ended without an error and wrote none") from None
+
+
+def _plot(content: bytes) -> tuple[Plot, bytes]:
+    """Return the first plot of a raw file, and the bytes after it."""
     head, binary, data = content.partition(b"\nBinary:\n")
     if not binary:
         raise CheckFailed(
@@ -194,16 +320,14 @@ def read_raw(path: str | os.PathLike[str]) -> Plot:
         raise CheckFailed("raw file holds complex values: only operating points, DC sweeps and transients are read")
     if len(variables) != count:
         raise CheckFailed(f"raw file header inconsistent: {count} variables announced, {len(variables)} listed")
-    if points < 1 or len(data) != 8 * points * count:
-        raise CheckFailed(
-            f"raw file cut or of several analyses: {points} points of {count} variables need {8 * points * count} "
-            f"bytes, it holds {len(data)}; put one analysis in a deck"
-        )
-    values = np.frombuffer(data, dtype="<f8").reshape(points, count)
+    size = 8 * points * count
+    if points < 1 or len(data) < size:
+        raise CheckFailed(f"raw file cut: {points} points of {count} variables need {size} bytes, it holds {len(data)}")
+    values = np.frombuffer(data[:size], dtype="<f8").reshape(points, count)
     if not np.isfinite(values).all():
         variable = variables[int(np.argwhere(~np.isfinite(values))[0][1])]
         raise CheckFailed(f"raw file holds values that are not finite, first in {variable}")
-    return Plot(field.get("Plotname", ""), variables, values)
+    return Plot(field.get("Plotname", ""), variables, values), data[size:]
 
 
 @functools.cache
@@ -267,6 +391,14 @@ def _check_outcome(code: int, log: str) -> None:
         )
     if any(_COMPLAINT.search(line) for line in log.splitlines()):
         raise CheckFailed(f"ngspice reported an error and ended with exit code 0{_shown(log)}")
+
+
+def check_log(log: str) -> None:
+    """Raise CheckFailed for a log that tells of a failure though ngspice went on.
+
+    >>> check_log("Doing analysis at TEMP = 27.000000")
+    """
+    _check_outcome(0, log)
 
 
 def _shown(log: str) -> str:

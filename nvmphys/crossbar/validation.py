@@ -9,14 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nvmphys.crossbar.array import Crossbar, Solution
+from nvmphys.crossbar.array import Crossbar
+from nvmphys.crossbar.libngspice import find_libngspice, run_shared
 from nvmphys.crossbar.netlist import operating_point_deck, operating_point_options, read_operating_point
 from nvmphys.crossbar.ngspice import Ngspice, find_ngspice, run
+from nvmphys.crossbar.solution import Solution
 from nvmphys.errors import BadInput, unknown_name
 
+BACKENDS = ("ngspice", "pyspice", "nodal")
 TOLERANCE = 1e-11
 """Agreement asked of two double-precision solutions of one linear circuit: thirty times what is seen at 64×64
 (`benchmarks/crossbar_agreement.py`), far below any error of the circuit or of the method."""
+NON_LINEAR_TOLERANCE = 1e-10
+"""The same for cells that are not linear, which ngspice iterates to 1e-12 V."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +65,7 @@ class Validation:
     @property
     def scale_A(self) -> np.ndarray:
         """Sum of the magnitudes of each output's cell currents, (bit_line[, batch]) [A]."""
-        return np.abs(self.crossbar.conductance_S * self.nodal.cell_voltage_V).sum(axis=0)
+        return np.abs(self.nodal.cell_current_A).sum(axis=0)
 
     @property
     def current_error(self) -> float:
@@ -108,7 +113,7 @@ def validate(
     v: ArrayLike,
     backend: str = "ngspice",
     *,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     timeout_s: float = 600.0,
 ) -> Validation:
     """Solve one input vector with the nodal solver and with ngspice, and compare.
@@ -118,10 +123,11 @@ def validate(
     crossbar : Crossbar
     v : array_like, (word_line,)
         Voltages at the drivers [V].
-    backend : {"ngspice", "nodal"}
-        `nodal` makes no SPICE check, and says so: `checked` and `passed` are False.
+    backend : {"ngspice", "pyspice", "nodal"}
+        `pyspice` runs the same deck in ngspice as a shared library, without `timeout_s`; `nodal` makes no SPICE
+        check, and says so: `checked` and `passed` are False.
     tolerance : float, optional
-        Bound on `current_error` and `voltage_error`.
+        Bound on `current_error` and `voltage_error`; `TOLERANCE` by default, `NON_LINEAR_TOLERANCE` of other cells.
     timeout_s : float, optional
         Wall time allowed to ngspice [s].
 
@@ -147,22 +153,26 @@ def validate(
     >>> validate(array, [0.2, 0.1]).passed  # doctest: +SKIP
     True
     """
+    linear = crossbar.cell.linear
+    usual = TOLERANCE if linear else NON_LINEAR_TOLERANCE
+    tolerance = usual if tolerance is None else tolerance
     if not tolerance > 0:
         raise BadInput(
-            f"tolerance must be > 0 (got {tolerance}): it bounds a relative difference, {TOLERANCE:g} is used else"
+            f"tolerance must be > 0 (got {tolerance}): it bounds a relative difference, {usual:g} is used else"
         )
-    if backend not in ("ngspice", "nodal"):
-        raise unknown_name("backend", backend, ("ngspice", "nodal"))
+    if backend not in BACKENDS:
+        raise unknown_name("backend", backend, BACKENDS)
     if backend == "nodal":
         return Validation(crossbar, *_solve_timed(crossbar, v), None, tolerance)
-    ngspice = find_ngspice()
+    shared = backend == "pyspice"
+    ngspice = find_libngspice() if shared else find_ngspice()
     deck = operating_point_deck(crossbar, v, klu=ngspice.has_klu)
     nodal, nodal_seconds = _solve_timed(crossbar, v)
-    result = run(deck, ngspice, timeout_s=timeout_s)
+    result = run_shared(deck) if shared else run(deck, ngspice, timeout_s=timeout_s)
     spice = SpiceCheck(
         solution=read_operating_point(crossbar, v, result.plot),
         ngspice=ngspice,
-        options=operating_point_options(klu=ngspice.has_klu),
+        options=operating_point_options(klu=ngspice.has_klu, linear=linear),
         deck_sha256=hashlib.sha256(deck.encode()).hexdigest(),
         seconds=result.seconds,
     )

@@ -316,7 +316,7 @@ def test_bad_conductances_are_named(cells, message):
 
 
 @pytest.mark.parametrize("name", ["r_word_line_ohm", "r_bit_line_ohm", "r_driver_ohm", "r_sense_ohm"])
-@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf, 1e-12, [1.0, 2.0], "much"])
+@pytest.mark.parametrize("value", [-1.0, np.nan, -np.inf, 1e-12, [1.0, 2.0], "much"])
 def test_bad_resistances_are_named(name, value):
     good = {"r_word_line_ohm": 1.0, "r_bit_line_ohm": 1.0}
     with pytest.raises(BadInput, match=f"{name} must be"):
@@ -339,5 +339,5 @@ def test_bad_voltages_are_named(v, message):
 
 
 def test_an_unknown_method_lists_the_known_ones():
-    with pytest.raises(BadInput, match=r"unknown method 'nodel': did you mean nodal\? known: auto, nodal"):
+    with pytest.raises(BadInput, match=r"unknown method 'nodel': did you mean nodal\? known: auto, cg, nodal"):
         Crossbar([[1e-4]], 1, 1).solve([0.1], method="nodel")

@@ -158,7 +158,7 @@ def test_a_run_without_a_raw_file_fails(stand_in):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (raw(points=3)[:-1], "raw file cut or of several analyses: 3 points of 2 variables need 48 bytes, it holds 47"),
+        (raw(points=3)[:-1], "raw file cut: 3 points of 2 variables need 48 bytes, it holds 47"),
         (raw(points=3)[:60], "raw file cut or not binary"),
         (b"", "raw file cut or not binary: no `Binary:` line in 0 bytes"),
         (raw(points=0), "0 points of 2 variables"),
