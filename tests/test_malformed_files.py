@@ -23,7 +23,7 @@ from nvmphys.errors import BadInput
 from nvmphys.files import shipped
 from nvmphys.measurement.columns import ColumnMap, load_map
 from nvmphys.measurement.source import read_source
-from nvmphys.profile.hdf5 import MAX_VALUES
+from nvmphys.profile.format import MAX_VALUES
 from nvmphys.records import Basis, ModelCard, Source
 from nvmphys.study import Study, load_study
 from tests.malformed import bad_bytes, binary, cut_anywhere, wrong_encoding

@@ -202,13 +202,13 @@ def pulsed_devices(
             f"{bench.model.name} has states besides the one that its conductance tells: its pulses have no statistics "
             "by conductance alone"
         )
-    levels, placed = _placed(bench, made, n_levels)
+    levels, standing = placed(bench, made, n_levels)
     pulses = [(volts, ladder.width_s) for ladder in made.ladders.values() for volts in ladder.amplitudes_V]
     shape = (n_devices, levels.size)
     ratios, energies = np.empty((len(pulses), *shape)), np.empty((len(pulses), *shape))
     everyone = np.arange(n_devices * levels.size)
     for k, (volts, width) in enumerate(pulses):
-        cells = OnBench(placed, made)
+        cells = OnBench(standing, made)
         before = cells.read()
         energies[k] = cells.pulse(everyone, float(volts), width).reshape(shape)
         ratios[k] = np.log(cells.read() / before).reshape(shape)
@@ -218,7 +218,7 @@ def pulsed_devices(
     return PulsedDevices(amplitude, widths, levels, OnBench(bench, made).read(), ratios, energies)
 
 
-def _placed(bench: Bench, made: WriteVerify, n_levels: int) -> tuple[Array, Bench]:
+def placed(bench: Bench, made: WriteVerify, n_levels: int) -> tuple[Array, Bench]:
     """Return levels [S] over all conductances, and every device (device, level) in the state that has each of them.
 
     A device that does not reach a level stands at its end.
@@ -230,6 +230,8 @@ def _placed(bench: Bench, made: WriteVerify, n_levels: int) -> tuple[Array, Benc
     rising = np.sign(np.diff(found, axis=1))
     if not (abs(rising.sum()) == rising.size):
         raise BadInput(f"{bench.model.name}: its conductance must rise or fall with {state.name} throughout")
+    if not found.min() > 0:
+        raise BadInput(f"{bench.model.name}: its conductance must be > 0 S throughout (got {found.min():g} S)")
     order = slice(None, None, int(rising[0, 0]))
     levels = np.geomspace(found.min(), found.max(), n_levels)
     states = np.stack([np.interp(np.log(levels), np.log(g[order]), x[order]) for g, x in zip(found, grid, strict=True)])

@@ -65,15 +65,27 @@ def read_noise_paths(
         raise BadInput("times of reads must be >= 0 s and increase")
     if traps_per_decade < 1:
         raise BadInput(f"traps_per_decade must be >= 1 (got {traps_per_decade})")
-    # ∫ (1 - exp(-t/τ)) dlnτ from τ = 2 t_read·e^γ on is ln(t/(2 t_read)); beyond 30 t hardly a trap has moved
-    low, high = np.log(2 * t_read_s) + np.euler_gamma, np.log(30 * max(float(times[-1]), t_read_s))
-    n = max(1, round(traps_per_decade * (high - low) / np.log(10)))
-    step = (high - low) / n
-    tau = np.exp(low + step * (np.arange(n) + 0.5))
-    gaps, ones = np.diff(times, prepend=0.0), np.ones(n)
+    tau, step = traps(float(times[-1]), t_read_s, traps_per_decade)
+    gaps, ones = np.diff(times, prepend=0.0), np.ones(tau.size)
     out = np.zeros((amplitude.shape[-1], times.size))
     telegraph(rng, gaps, tau, 0.5 * ones, -ones, ones, False, out)
     return out.T * amplitude * np.sqrt(step)
+
+
+def traps(longest_s: float, t_read_s: float, traps_per_decade: int) -> tuple[Array, float]:
+    """Return time constants [s] (trap,) of all traps that may move until a time, and their distance in ln τ.
+
+    A trap adds ±A·√distance once it has moved.
+
+    >>> tau, step = traps(1.0, 1e-6, 3)
+    >>> bool(np.allclose(np.diff(np.log(tau)), step))
+    True
+    """
+    # ∫ (1 - exp(-t/τ)) dlnτ from τ = 2 t_read·e^γ on is ln(t/(2 t_read)); beyond 30 t hardly a trap has moved
+    low, high = np.log(2 * t_read_s) + np.euler_gamma, np.log(30 * max(longest_s, t_read_s))
+    n = max(1, round(traps_per_decade * (high - low) / np.log(10)))
+    step = (high - low) / n
+    return np.exp(low + step * (np.arange(n) + 0.5)), float(step)
 
 
 def read_cells(

@@ -1,7 +1,20 @@
-"""Variation profiles: built from a card, kept in HDF5, sampled."""
+"""Variation profiles: built from a card, kept in HDF5 or JSON with npz, sampled."""
 
 from nvmphys.profile.build import build_profile
-from nvmphys.profile.hdf5 import load_profile, save_profile
 from nvmphys.profile.profile import Tables, VariationProfile
+from nvmphys.profile.sampler import Sampler
+from nvmphys.profile.sections import PulseTable, ReadCurrent, Replicates
+from nvmphys.profile.storage import load_profile, save_profile, violations
 
-__all__ = ["Tables", "VariationProfile", "build_profile", "load_profile", "save_profile"]
+__all__ = [
+    "PulseTable",
+    "ReadCurrent",
+    "Replicates",
+    "Sampler",
+    "Tables",
+    "VariationProfile",
+    "build_profile",
+    "load_profile",
+    "save_profile",
+    "violations",
+]

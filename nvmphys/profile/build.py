@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import norm
 
 from nvmphys import __version__
 from nvmphys.errors import BadInput
 from nvmphys.population import law_of
-from nvmphys.population.law import CellLaw, check_levels, check_times, correlated, draw_cells, read_noise_sigma
-from nvmphys.profile.profile import PROBABILITIES, Tables, VariationProfile, look_up
+from nvmphys.population.law import CellLaw, check_levels, check_times, read_noise_sigma
+from nvmphys.profile.confidence import DEFAULT_REPLICATES, replicates_of
+from nvmphys.profile.profile import PROBABILITIES, Tables, VariationProfile
+from nvmphys.profile.quadrature import FINE, change_quantiles, conductance_at, frozen_correlation
+from nvmphys.profile.sampler import is_frozen
+from nvmphys.profile.sections import PulseTable, ReadCurrent, array_section
 from nvmphys.records import Basis, ModelCard, as_rng
 
 Array = NDArray[np.float64]
 
-_SCORES = np.linspace(-5.2, 5.2, 417)
-"""Normal scores of the quadrature over the change; 0.025 apart."""
-_WINDOW_SCORES = ndtri((np.arange(48) + 0.5) / 48)
-"""Normal scores of equal weight over the programming error of a law whose changes depend on it."""
-_CORRELATION_CELLS = 20_000
+_CORRELATION_CELLS = 200_000
+"""Cells a target behind a correlation over time that is drawn: its standard error is 0.0022 or less."""
 _LEVELS = 64
 ROOM_TEMPERATURE_K = 300.0
 DEFAULT_TARGETS = 32
@@ -39,6 +40,9 @@ def build_profile(
     temperatures: Sequence[float] | Array | None = None,
     *,
     array: Mapping[str, Any] | None = None,
+    pulse_update: Mapping[str, PulseTable] | None = None,
+    read_iv: ReadCurrent | None = None,
+    replicates: int = DEFAULT_REPLICATES,
     rng: np.random.Generator | int,
     extrapolate: bool = False,
 ) -> VariationProfile:
@@ -55,9 +59,16 @@ def build_profile(
         Temperatures [K] of a card that holds a law of temperature (a few over its range by default); for any other
         card one temperature, which is a label.
     array : mapping, optional
-        What a crossbar study found, kept in the profile's array section.
+        What a crossbar study found, kept in the profile's array section: entries of
+        :class:`~nvmphys.profile.sections.ArraySection`.
+    pulse_update : mapping of str to PulseTable, optional
+        What pulses do (:func:`~nvmphys.profile.dynamics.pulse_update_of`), by direction.
+    read_iv : ReadCurrent, optional
+        How the read current departs from Ohm's law (:func:`~nvmphys.profile.dynamics.read_iv_of`).
+    replicates : int, optional
+        How often the tables are made again as if other devices had been measured, where the card tells how; 0 for none.
     rng : numpy.random.Generator or int
-        For the correlations over time, which are simulated.
+        For replicates, and for correlations over time where a history is more than one score for life.
     extrapolate : bool
         Allow times beyond the longest behind the card; the profile marks them.
 
@@ -86,11 +97,12 @@ def build_profile(
     heat = _temperatures(law, temperatures, card.name)
     check_levels(law, target)
     check_times(law, time, extrapolate)
-    tables = _tables([law.at_temperature(t) for t in heat], target, time, heat, rng, extrapolate)
+    laws = [law.at_temperature(t) for t in heat]
+    tables = _tables(laws, target, time, heat, extrapolate)
     noise = [read_noise_sigma(law, target, tables.mean_S[0, :, k], t) for k, t in enumerate(time)]
     read_noise = None if any(n is None for n in noise) else np.stack([n for n in noise if n is not None], axis=1)
     label = () if law.temperature_range_K else (f"temperature {heat[0]:g} K is a label: the card holds no law of it",)
-    return VariationProfile(
+    profile = VariationProfile(
         name=card.name,
         technology=card.technology,
         tables=tables,
@@ -110,11 +122,45 @@ def build_profile(
         read_noise_S=read_noise,
         sigma_range_S=_sigma_range(law, target, time),
         drift=law.drift(target),
-        array=dict(array or {}),
+        array=array_section(array or {}),
         assumptions=(*card.assumptions, *label, *_at_zero(tables)),
-        unknown=card.unknown,
+        unknown=(*card.unknown, *_not_said(pulse_update, read_iv)),
         provenance={"card": card.name, "card_provenance": dict(card.provenance), "nvmphys": __version__},
+        read_duration_s=None if read_noise is None else float(law.t_read_s),
+        pulse_update=dict(pulse_update or {}),
+        read_iv=read_iv,
     )
+    profile = _with_correlations(profile, heat, rng, extrapolate)
+    found = replicates_of(card, profile, time, heat, replicates, rng, extrapolate) if replicates else None
+    if found is None:
+        return profile
+    return replace(profile, replicates=found)
+
+
+def _not_said(pulse_update: Mapping[str, PulseTable] | None, read_iv: ReadCurrent | None) -> tuple[str, ...]:
+    """Say which parts of a profile are absent."""
+    pulses = () if pulse_update else ("pulse updates: what single pulses do to the conductance",)
+    return (*pulses, *(() if read_iv else ("read non-linearity: how the read current departs from Ohm's law",)))
+
+
+def _with_correlations(
+    profile: VariationProfile, heat: Array, rng: np.random.Generator, extrapolate: bool
+) -> VariationProfile:
+    """Return the profile with its correlations over time; those of one score for life are a quadrature already."""
+    if is_frozen(profile.history):
+        return profile
+    tables, correlation = profile.tables, profile.tables.correlation.copy()
+    scores = ndtri(tables.probability)
+    for h, kelvin in enumerate(heat):
+        sampler = profile.sampler(rng, float(kelvin), extrapolate=extrapolate, extras=False)
+        for i, level in enumerate(tables.target_S):
+            drawn = sampler.draw(np.full(_CORRELATION_CELLS, level), tables.time_s, first_cell=i * _CORRELATION_CELLS)
+            ranks = [
+                np.interp(now, quantiles, scores)
+                for now, quantiles in zip(drawn, tables.quantiles_S[h, i], strict=True)
+            ]
+            correlation[h, i] = np.atleast_2d(np.corrcoef(ranks))
+    return replace(profile, tables=replace(tables, correlation=correlation))
 
 
 def _temperatures(law: CellLaw, temperatures: Sequence[float] | Array | None, name: str) -> Array:
@@ -142,77 +188,33 @@ def _sigma_range(law: CellLaw, target: Array, time: Array) -> Array | None:
     return np.stack([nothing if found is None else np.stack(found) for found in ranges], axis=-1)
 
 
-def _tables(
-    laws: Sequence[CellLaw], target: Array, time: Array, heat: Array, rng: np.random.Generator, extrapolate: bool
-) -> Tables:
+def _tables(laws: Sequence[CellLaw], target: Array, time: Array, heat: Array, extrapolate: bool) -> Tables:
     """Fill all tables, a law per temperature; the conductance's own are a quadrature over programmed × change."""
-    scores = ndtri(PROBABILITIES)
-    programmed = np.stack([laws[0].programmed(np.full(scores.size, level), scores) for level in target])
-    levels = _levels(programmed) if laws[0].level_is_programmed else target
-    parts = [_at_one_temperature(law, target, time, levels, programmed, rng, extrapolate) for law in laws]
-    change, quantiles, mean, sigma, correlation = (np.stack(part) for part in zip(*parts, strict=True))
-    return Tables(target, time, heat, PROBABILITIES, levels, programmed, change, quantiles, mean, sigma, correlation)
-
-
-def _at_one_temperature(
-    law: CellLaw, target: Array, time: Array, levels: Array, programmed: Array, rng: np.random.Generator,
-    extrapolate: bool,
-) -> tuple[Array, Array, Array, Array, Array]:  # fmt: skip
-    """Return the tables of change, and of conductance: quantiles, mean, σ, correlation."""
-    scores = ndtri(PROBABILITIES)
-    change = np.zeros((levels.size, time.size, scores.size))
-    at = np.repeat(levels, scores.size)
-    for k in np.flatnonzero(time != law.first_time_s).tolist():
-        moved = law.change(at, float(time[k]), np.tile(scores, levels.size), extrapolate)
-        change[:, k] = moved.reshape(levels.size, -1)
-    shape = (target.size, time.size)
-    quantiles = np.empty((*shape, scores.size))
-    mean, sigma, correlation = np.empty(shape), np.empty(shape), np.empty((*shape, time.size))
-    window = _WINDOW_SCORES if law.level_is_programmed else _SCORES
-    window_weight = np.full(window.size, 1 / window.size) if law.level_is_programmed else _normal_weights(window)
-    weight = np.outer(window_weight, _normal_weights(_SCORES)).ravel()
-    of_change = correlated(np.tile(_SCORES, window.size), np.repeat(window, _SCORES.size), law.programming_correlation)
+    scores, first = ndtri(PROBABILITIES), laws[0]
+    programmed = np.stack([first.programmed(np.full(scores.size, level), scores) for level in target])
+    levels = _levels(programmed) if first.level_is_programmed else target
+    change = np.stack([change_quantiles(law, levels, time, extrapolate) for law in laws])
+    empty = np.empty((heat.size, target.size, time.size))
+    tables = Tables(
+        target, time, heat, PROBABILITIES, levels, programmed, change, np.empty((*empty.shape, scores.size)), empty,
+        empty.copy(), np.empty((*empty.shape, time.size)),
+    )  # fmt: skip
+    window = FINE.window(first.level_is_programmed)
     for i, level in enumerate(target):
-        start = law.programmed(np.full(window.size, level), window)
-        at = np.repeat(start if law.level_is_programmed else np.full(window.size, level), _SCORES.size)
-        for k, t in enumerate(time):
-            if t == law.first_time_s:
-                quantiles[i, k] = programmed[i]
-                mean[i, k], sigma[i, k] = _moments(start, window_weight)
-                continue
-            moved = look_up(change[:, k], levels, PROBABILITIES, at, of_change)
-            cells = law.coordinate.moved(np.repeat(start, _SCORES.size), moved)
-            quantiles[i, k] = _weighted_quantiles(cells, weight)
-            mean[i, k], sigma[i, k] = _moments(cells, weight)
-        drawn = draw_cells(law, np.full(_CORRELATION_CELLS, level), time, rng, extrapolate=extrapolate)
-        correlation[i] = score_correlation(drawn)
-    return change, quantiles, mean, sigma, correlation
+        start = first.programmed(np.full(window.size, level), window)
+        for h in range(heat.size):
+            cells = conductance_at(first, tables, h, i, start, FINE)
+            for k, found in enumerate(cells):
+                tables.quantiles_S[h, i, k] = programmed[i] if found.is_programmed else found.quantiles
+                tables.mean_S[h, i, k], tables.sigma_S[h, i, k] = found.mean, found.sigma
+            tables.correlation[h, i] = frozen_correlation(cells, tables.quantiles_S[h, i])
+    return tables
 
 
 def _levels(programmed: Array) -> Array:
     """Return levels, even in √G, over all that may be programmed."""
     low, high = float(programmed.min()), float(programmed.max())
     return np.linspace(np.sqrt(low), np.sqrt(high), _LEVELS) ** 2 if high > low else np.array([low])
-
-
-def _normal_weights(scores: Array) -> Array:
-    """Return the normal probabilities of equally spaced scores."""
-    density = norm.pdf(scores)
-    return np.asarray(density / density.sum())
-
-
-def _moments(values: Array, weight: Array) -> tuple[float, float]:
-    """Return weighted mean and σ."""
-    mean = float(weight @ values)
-    return mean, float(np.sqrt(weight @ (values - mean) ** 2))
-
-
-def _weighted_quantiles(values: Array, weight: Array) -> Array:
-    """Return the quantiles at `PROBABILITIES` of weighted values."""
-    order = np.argsort(values)
-    cumulative = np.cumsum(weight[order])
-    middle = (cumulative - 0.5 * weight[order]) / cumulative[-1]
-    return np.interp(PROBABILITIES, middle, values[order])
 
 
 def score_correlation(drawn: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from scipy.special import ndtri
 from nvmphys.errors import BadInput
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.history import History
-from nvmphys.population.law import Extra, check_levels, check_times, correlated
-from nvmphys.records import as_rng
+from nvmphys.population.law import Extra, check_levels, check_times
+from nvmphys.profile.sampler import Sampler, sampler_of
+from nvmphys.profile.sections import PulseTable, ReadCurrent, Replicates
 
 Array = NDArray[np.float64]
 
@@ -92,7 +93,16 @@ class VariationProfile:
     drift : mapping
         For power laws: `t0_s`, `nu_mean` and `nu_sigma` (target,).
     array : mapping
-        What the crossbar adds (IR drop, SPICE check), when the profile was built with one.
+        What the crossbar adds (IR drop, SPICE check), when the profile was built with one: the entries of
+        :class:`~nvmphys.profile.sections.ArraySection`.
+    read_duration_s : float or None
+        Duration of one read [s], where `read_noise_S` is known: with it read noise can be drawn as a path.
+    pulse_update : mapping of str to PulseTable
+        What pulses do to the conductance, by direction: `set`, `reset`; empty where it is not known.
+    read_iv : ReadCurrent or None
+        How the read current departs from Ohm's law; None where it is not known.
+    replicates : Replicates or None
+        The tables as they would be had other devices been measured; None where nothing tells.
     basis : mapping of str to str
         Where each table comes from.
     validity : mapping
@@ -119,6 +129,10 @@ class VariationProfile:
     assumptions: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    read_duration_s: float | None = None
+    pulse_update: Mapping[str, PulseTable] = field(default_factory=dict)
+    read_iv: ReadCurrent | None = None
+    replicates: Replicates | None = None
 
     @property
     def level_range_S(self) -> tuple[float, float]:
@@ -153,7 +167,7 @@ class VariationProfile:
         extrapolate: bool = False,
         extras: bool = True,
     ) -> Array:
-        """Draw cells: whole histories, without read noise.
+        """Draw cells: whole histories, without read noise; :meth:`sampler` draws them by number, in chunks or threads.
 
         Parameters
         ----------
@@ -165,8 +179,8 @@ class VariationProfile:
         temperature : float, optional
             Within the table's [K]; the lowest by default.
         extrapolate : bool
-            Hold the last table beyond its time; off by default, then such a time is refused. A profile of the
-            programmed conductance alone refuses any other time.
+            Hold the last table beyond its time, and warn; off by default, then such a time is refused. A profile of
+            the programmed conductance alone refuses any other time.
         extras : bool
             Mix in the populations that do not follow the target, with their shares.
 
@@ -180,6 +194,11 @@ class VariationProfile:
         BadInput
             Target, time or temperature outside the tables.
 
+        Warns
+        -----
+        ExtrapolationWarning
+            Times beyond the tables; :meth:`is_beyond` marks them, and those of the tables that are extrapolated.
+
         Examples
         --------
         >>> import nvmphys as nv
@@ -188,21 +207,47 @@ class VariationProfile:
         >>> bool(g[0].mean() > g[1].mean())
         True
         """
-        rng = as_rng(rng)
-        cells = np.asarray(targets, dtype=float)
-        when = np.atleast_1d(np.asarray(times, dtype=float))
-        check_levels(self, cells)
-        check_times(self, when, extrapolate and self.tables.time_s.size > 1)
-        flat = cells.ravel()
-        z = rng.standard_normal(flat.size)
-        programmed, stuck = self.program(flat, z, rng, extras=extras)
-        level = self.level(programmed, flat)
-        later = when != self.first_time_s
-        out = np.broadcast_to(programmed, (when.size, flat.size)).copy()
-        scores = correlated(self.history.scores(when[later], flat.size, rng), z, self.programming_correlation)
-        for i, score in zip(np.flatnonzero(later), scores, strict=True):
-            out[i] = np.where(stuck, programmed, self.at(programmed, level, when[i], score, temperature))
-        return out.reshape(when.size, *cells.shape)
+        return self.sampler(rng, temperature, extrapolate=extrapolate, extras=extras).draw(targets, times)
+
+    def sampler(
+        self,
+        seed: np.random.Generator | int,
+        temperature: float | None = None,
+        *,
+        extrapolate: bool = False,
+        extras: bool = True,
+    ) -> Sampler:
+        """Return a sampler, which draws cells by their number: see :class:`~nvmphys.profile.sampler.Sampler`.
+
+        Arguments are those of :meth:`sample`; a generator gives the next two words to the sampler's key.
+        """
+        return sampler_of(self, seed, temperature, extrapolate, extras)
+
+    def replicate(self, which: int) -> VariationProfile:
+        """Return the profile as it would be had other devices been measured.
+
+        Parameters
+        ----------
+        which : int
+            0 … len(replicates) - 1.
+
+        Raises
+        ------
+        BadInput
+            No such replicate, or nothing tells how the tables would differ.
+        """
+        return _replicate(self, which)
+
+    def is_beyond(self, times: Array | float) -> NDArray[np.bool_]:
+        """Tell which times lie beyond the last one behind the card (time,): tabulated there or not, it is extrapolated.
+
+        >>> import nvmphys as nv
+        >>> card = nv.load_card("pcm_90nm")
+        >>> nv.build_profile(card, [5e-6], [1e6], rng=1, extrapolate=True).is_beyond([3600.0, 1e6]).tolist()
+        [False, True]
+        """
+        known = self.validity.get("time_s") or [0.0, self.tables.time_s[-1]]
+        return np.atleast_1d(np.asarray(times, dtype=float)) > known[-1] * (1 + 1e-9)
 
     def program(
         self, targets_S: Array, z: Array, rng: np.random.Generator, *, extras: bool = True
@@ -247,25 +292,80 @@ class VariationProfile:
 
     def change_at(self, level_S: Array, time_s: float, z: Array, temperature: float | None = None) -> Array:
         """Return the change of the coordinate at one time, by level and score."""
-        times = self.tables.time_s[self.interpolated]
-        position = float(np.interp(np.log(time_s), np.log(times), np.arange(times.size)))
-        low = int(position)
-        high = min(low + 1, times.size - 1)
+        table = self.change_table(time_s, temperature)
+        return look_up(table, self.tables.level_S, self.tables.probability, level_S, z)
+
+    def change_table(self, time_s: float, temperature: float | None = None) -> Array:
+        """Return quantiles of the change of the coordinate at one time [s] and temperature [K] (level, probability).
+
+        Linear in ln t and 1/T between the tables': mixtures of quantiles, which do not cross.
+        """
+        low, high, up = self._between_times(time_s)
         table = self._at_temperature(temperature)[:, self.interpolated]
-        mixed = table[:, low] + (position - low) * (table[:, high] - table[:, low])
-        return look_up(mixed, self.tables.level_S, self.tables.probability, level_S, z)
+        return np.asarray(table[:, low] * (1 - up) + table[:, high] * up)
+
+    def quantiles(
+        self, targets: Array | float, time_s: float, temperature: float | None = None,
+        probability: Array | float | None = None,
+    ) -> Array:  # fmt: skip
+        """Return quantiles of the conductance, interpolated.
+
+        Linear in the target, in ln t, in 1/T and in the normal score between the tables' own: mixtures of quantile
+        functions, so they never cross. Between nodes this is the tables' interpolation; the cells that are drawn
+        mix the change in place of the conductance.
+
+        Parameters
+        ----------
+        targets : array_like (n,)
+            Targets [S], within the tables'.
+        time_s : float
+            Time since programming [s], within the tables'.
+        temperature : float, optional
+            Within the tables' [K]; the lowest by default.
+        probability : array_like (probability,), optional
+            Those of the tables by default, and within them.
+
+        Returns
+        -------
+        ndarray (n, probability)
+            Conductance [S].
+
+        Raises
+        ------
+        BadInput
+            Target, time, temperature or probability outside the tables.
+        """
+        return _quantiles(self, targets, time_s, temperature, probability)
+
+    def relative_read_noise(self, time_s: float) -> Array:
+        """Return σ of one read as a share of the conductance (target,) [1]; 0 before the first read that is known."""
+        tables, known = self.tables, self.interpolated
+        if self.read_noise_S is None:
+            raise BadInput(f"{self.name}: read noise is not known apart")
+        mean = tables.mean_S[0]
+        share = np.divide(self.read_noise_S, mean, out=np.zeros_like(mean), where=mean > 0)
+        if time_s < tables.time_s[known][0]:
+            return np.nan_to_num(share[:, 0])
+        low, high, up = self._between_times(time_s)
+        share = np.nan_to_num(share[:, known])
+        return np.asarray(share[:, low] * (1 - up) + share[:, high] * up)
+
+    def _between_times(self, time_s: float) -> tuple[int, int, float]:
+        """Return the times on the axis of ln t on both sides, and the share of the later one."""
+        return _between(np.log(time_s), np.log(self.tables.time_s[self.interpolated]))
+
+    def _between_temperatures(self, temperature: float | None) -> tuple[int, int, float]:
+        """Return the temperatures on both sides on the axis of 1/T, and the share of the higher one."""
+        if temperature is None:
+            return 0, 0, 0.0
+        self.check_temperature(temperature)
+        return _between(-1 / temperature, -1 / self.tables.temperature_K)
 
     def _at_temperature(self, temperature: float | None) -> Array:
         """Return the change (level, time, probability) at a temperature [K]: linear in 1/T between the table's."""
-        known = self.tables.temperature_K
-        if temperature is None:
-            return self.tables.change[0]
-        self.check_temperature(temperature)
-        position = float(np.interp(-1 / temperature, -1 / known, np.arange(known.size)))
-        low = int(position)
-        high = min(low + 1, known.size - 1)
+        cold, hot, warm = self._between_temperatures(temperature)
         change = self.tables.change
-        return np.asarray(change[low] + (position - low) * (change[high] - change[low]))
+        return np.asarray(change[cold] * (1 - warm) + change[hot] * warm)
 
     def check_temperature(self, temperature: float) -> None:
         """Refuse a temperature [K] outside those of the tables."""
@@ -276,6 +376,57 @@ class VariationProfile:
                 f"temperature must {what}, the temperatures of this profile (got {temperature:g} K): build it with "
                 "those you need"
             )
+
+
+def _quantiles(
+    profile: VariationProfile, targets: Array | float, time_s: float, temperature: float | None,
+    probability: Array | float | None,
+) -> Array:  # fmt: skip
+    """Interpolate the quantiles of the conductance: see `VariationProfile.quantiles`."""
+    tables, wanted = profile.tables, np.atleast_1d(np.asarray(targets, dtype=float))
+    check_levels(profile, wanted)
+    check_times(profile, np.array([time_s]), extrapolate=False)
+    asked = tables.probability if probability is None else np.atleast_1d(np.asarray(probability, dtype=float))
+    if not np.all((asked >= tables.probability[0]) & (asked <= tables.probability[-1])):
+        raise BadInput(
+            f"probability must lie within {tables.probability[0]:g} … {tables.probability[-1]:g} (got "
+            f"{asked.min():g} … {asked.max():g})"
+        )
+    cold, hot, warm = profile._between_temperatures(temperature)
+    at_heat = tables.quantiles_S[cold] * (1 - warm) + tables.quantiles_S[hot] * warm
+    if time_s == profile.first_time_s:
+        now = at_heat[:, 0]
+    else:
+        low, high, up = profile._between_times(time_s)
+        known = at_heat[:, profile.interpolated]
+        now = known[:, low] * (1 - up) + known[:, high] * up
+    at, z = np.meshgrid(wanted, ndtri(asked), indexing="ij")
+    return look_up(now, tables.target_S, tables.probability, at.ravel(), z.ravel()).reshape(at.shape)
+
+
+def _replicate(profile: VariationProfile, which: int) -> VariationProfile:
+    """Return a replicate of a profile: see `VariationProfile.replicate`."""
+    found = profile.replicates
+    if found is None:
+        raise BadInput(f"{profile.name}: no replicates: nothing tells how its tables differ from devices to devices")
+    if not 0 <= which < len(found):
+        raise BadInput(f"replicate must lie within 0 … {len(found) - 1} (got {which})")
+    tables = replace(
+        profile.tables, programmed_S=found.programmed_S[which], change=found.change[which],
+        quantiles_S=found.quantiles_S[which], mean_S=found.mean_S[which], sigma_S=found.sigma_S[which],
+    )  # fmt: skip
+    extras = {
+        name: replace(extra, weight=float(found.weight[name][which])) if name in found.weight else extra
+        for name, extra in profile.extras.items()
+    }
+    return replace(profile, tables=tables, extras=extras, replicates=None)
+
+
+def _between(x: float, axis: Array) -> tuple[int, int, float]:
+    """Return the nodes of an axis on both sides of x and the share of the higher one; an end holds beyond it."""
+    position = float(np.interp(x, axis, np.arange(axis.size)))
+    low = int(position)
+    return low, min(low + 1, axis.size - 1), position - low
 
 
 def look_up(table: Array, axis_S: Array, probability: Array, targets_S: Array, z: Array) -> Array:
