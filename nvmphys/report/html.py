@@ -81,7 +81,8 @@ def pictures(contents: StudyContents) -> Iterator[Picture]:
     yield from _array_pictures(contents)
 
 
-def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
+def figure_with(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
+    """Return a figure of so many inches and its axes (row, column)."""
     figure = Figure(figsize=(width, height), layout="constrained", dpi=_DPI)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
@@ -90,7 +91,7 @@ def _fit_pictures(fit: FitSummary, relaxation: RelaxationSummary | None) -> Iter
     """Data under the fit, residuals, and the judgement on left-out data."""
     statistics = list(dict.fromkeys(fit.statistic))
     if statistics:
-        figure, axes = _figure(1, len(statistics), 10.5, 3.6)
+        figure, axes = figure_with(1, len(statistics), 10.5, 3.6)
         for ax, statistic in zip(axes.flat, statistics, strict=True):
             plots.fitted_points(ax, fit, statistic)
         words = "Measured statistics of each level with their 90 % intervals, and the fitted law."
@@ -99,7 +100,7 @@ def _fit_pictures(fit: FitSummary, relaxation: RelaxationSummary | None) -> Iter
         yield from _relaxation_pictures(relaxation)
     if fit.pit.size:
         judged = relaxation is not None and bool(np.isfinite(relaxation.ratio).any())
-        figure, axes = _figure(1, 2, 10.5, 3.4)
+        figure, axes = figure_with(1, 2, 10.5, 3.4)
         plots.pit_histogram(axes[0, 0], fit.pit, fit.pit_cells)
         if relaxation is not None and judged:
             image = plots.distance_map(axes[0, 1], relaxation)
@@ -111,7 +112,7 @@ def _fit_pictures(fit: FitSummary, relaxation: RelaxationSummary | None) -> Iter
 
 def _relaxation_pictures(fit: RelaxationSummary) -> Iterator[Picture]:
     """Quantiles of the change over the law, level by level, and residuals."""
-    figure, axes = _figure(2, 3, 10.5, 6)
+    figure, axes = figure_with(2, 3, 10.5, 6)
     chosen = np.unique(np.linspace(min(1, fit.level_S.size - 1), fit.level_S.size - 1, 6).round().astype(int))
     for ax, level in zip(axes.flat, chosen, strict=False):
         plots.changes_on_probit(ax, fit, int(level))
@@ -123,7 +124,7 @@ def _relaxation_pictures(fit: RelaxationSummary) -> Iterator[Picture]:
     )
     yield Picture("fit", figure, words)
 
-    figure, axes = _figure(1, 3, 10.5, 3.2)
+    figure, axes = figure_with(1, 3, 10.5, 3.2)
     for ax, index, name in zip(axes.flat, (2, 6, 10), ("5 %", "50 %", "95 %"), strict=True):
         plots.residuals(ax, fit, index, name)
     axes[0, 0].legend(fontsize=7, title="after", title_fontsize=7, ncols=2)
@@ -143,7 +144,7 @@ def _time_pictures(contents: StudyContents) -> Iterator[Picture]:
     targets = np.linspace(low, high, 6)[1:-1] if fit is None else fit.level_S[fit.shown_level.astype(int)]
     ahead = law.time_range_s[1] if fit is None else float(fit.beyond_s[-1])
     last = max(float(contents.profile.tables.time_s[-1]), ahead)
-    figure, axes = _figure(2, 2, 10.5, 6.6)
+    figure, axes = figure_with(2, 2, 10.5, 6.6)
     for i, (ax, target) in enumerate(zip(axes.flat, targets, strict=False)):
         plots.conductance_over_time(ax, law, float(np.clip(target, low, high)), last, rng)
         if fit is not None:
@@ -166,7 +167,7 @@ def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
     profile, rng = contents.profile, np.random.default_rng(_SEED)
     several = profile.tables.time_s.size > 1
     middle = profile.tables.target_S.size // 2
-    figure, axes = _figure(1, 2, 10.5, 3.8)
+    figure, axes = figure_with(1, 2, 10.5, 3.8)
     plots.sigma_over_target(axes[0, 0], profile, contents.relaxation)
     if several:
         image = plots.correlation_map(axes[0, 1], profile, middle)
@@ -175,7 +176,7 @@ def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
         plots.programmed_error(axes[0, 1], profile)
     yield Picture("profile", figure, f"Basis of the conductance: {profile.basis['conductance']}. σ is absolute.")
     if several and profile.tables.temperature_K.size > 1:
-        figure, axes = _figure(1, 2, 10.5, 3.8)
+        figure, axes = figure_with(1, 2, 10.5, 3.8)
         plots.over_temperature(
             axes[0, 0], profile, profile.tables.mean_S - profile.tables.target_S[:, None], "mean shift"
         )
@@ -183,7 +184,7 @@ def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
         words = "By temperature, at the last time of the profile; a profile is linear in 1/T between those it holds."
         yield Picture("profile", figure, words)
     if profile.time_range_s[1] > profile.time_range_s[0]:
-        figure, axes = _figure(1, 2, 10.5, 3.4)
+        figure, axes = figure_with(1, 2, 10.5, 3.4)
         plots.programmed_error(axes[0, 0], profile)
         plots.histories(axes[0, 1], profile, float(profile.tables.target_S[middle]), rng)
         words = (
@@ -195,7 +196,7 @@ def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
     drawn = [plots.drift_log_log, plots.drift_exponents] if profile.drift else []
     drawn += [plots.read_noise] if profile.read_noise_S is not None else []
     if drawn:
-        figure, axes = _figure(1, len(drawn), 10.5, 3.4)
+        figure, axes = figure_with(1, len(drawn), 10.5, 3.4)
         for ax, plot in zip(axes.flat, drawn, strict=True):
             plot(ax, profile)
         words = f"Drift (basis: {profile.basis['change']}) and read noise (basis: {profile.basis['read_noise']})."
@@ -204,7 +205,7 @@ def _profile_pictures(contents: StudyContents) -> Iterator[Picture]:
 
 def _array_pictures(contents: StudyContents) -> Iterator[Picture]:
     """IR drop, SPICE against nodal, matrix–vector error."""
-    figure, axes = _figure(1, 3, 10.5, 3.4)
+    figure, axes = figure_with(1, 3, 10.5, 3.4)
     image = plots.ir_drop_map(axes[0, 0], contents.array)
     figure.colorbar(image, ax=axes[0, 0], label="IR drop [%]")
     plots.spice_against_nodal(axes[0, 1], contents.array)
@@ -286,6 +287,19 @@ def cell(name: str, value: Any) -> str:
     if name in _SHARES:
         return f"{100 * value:.1f}"
     return f"{1e6 * value:.3g}" if name.endswith("_S") else f"{value:.4g}"
+
+
+def resolved(value: float, low: float, high: float) -> str:
+    """Return a number with as many digits, from three to eight, as make out an interval.
+
+    >>> resolved(0.6, 0.59998, 0.60003), resolved(0.6, 0.5, 0.7), resolved(1e-10, 1e-12, 1e-9)
+    ('0.6', '0.6', '1e-10')
+    >>> resolved(0.59998, 0.59998, 0.60003), resolved(0.5123, 0.5, 0.7)
+    ('0.59998', '0.512')
+    """
+    size = max(abs(low), abs(high))
+    digits = 3 if not 0 < high - low < size else int(np.clip(np.ceil(np.log10(size / (high - low))) + 1, 3, 8))
+    return f"{value:.{digits}g}"
 
 
 def _digits(value: float) -> str:

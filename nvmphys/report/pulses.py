@@ -75,10 +75,12 @@ def ramp_residuals(ax: Axes, compared: pd.DataFrame, part: str) -> Axes:
     return ax
 
 
-def left_out_errors(ax: Axes, table: pd.DataFrame, column: str, unit: str = "", scale: float = 1.0) -> Axes:
-    """One figure of a judgement on what was left out, a bar per predictor, the smallest on top."""
+def left_out_errors(
+    ax: Axes, table: pd.DataFrame, column: str, unit: str = "", scale: float = 1.0, own: str = "law"
+) -> Axes:
+    """One figure of a judgement on what was left out, a bar per predictor, the smallest on top; `own` are blue."""
     found = table[column].astype(float).dropna().sort_values(ascending=False) * scale
-    ax.barh(found.index, found, color=[COLOURS[0] if name.startswith("law") else COLOURS[5] for name in found.index])
+    ax.barh(found.index, found, color=[COLOURS[0] if own in str(name) else COLOURS[5] for name in found.index])
     ax.set(xlabel=f"{column}{f' [{unit}]' if unit else ''}")
     ax.tick_params(axis="y", labelsize=7)
     ax.grid(alpha=0.25, axis="x")
