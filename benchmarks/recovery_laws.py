@@ -35,6 +35,8 @@ from nvmphys.population.single_pulse import PARAMETERS, Pulses, SinglePulseLaw
 SEED = 20261129
 RAMPS, PULSES, CELLS = 40, 60, 26
 LOW_S, HIGH_S, STEP_S = 1e-5, 1e-4, 2e-6
+SPREAD = 0.05
+"""How far the truth lies from the design, of its value: a bound of 1.3 must stay clear of the fit's own, 1.02."""
 NOISE_S = 0.25 * STEP_S
 SHAPES: Mapping[str, Mapping[str, float]] = {
     "soft_bounds": {"slope": -0.6},
@@ -62,7 +64,7 @@ class Ladder:
         reads[0] = LOW_S * (1 + 0.2 * rng.random(RAMPS))
         empty = Ramps(reads, number, LOW_S, HIGH_S, float(np.exp(np.log(number).mean())))
         truth = {
-            n: x * float(np.exp(0.1 * rng.standard_normal())) for n, x in {"step_S": STEP_S, **self.values}.items()
+            n: x * float(np.exp(SPREAD * rng.standard_normal())) for n, x in {"step_S": STEP_S, **self.values}.items()
         }
         made = draw_ramps(LAWS[self.law], {**self.held, **truth}, empty, NOISE_S, rng)
         ramps = Ramps(made, number, LOW_S, HIGH_S, empty.middle)

@@ -302,7 +302,7 @@ def drift_exponents(ax: Axes, profile: VariationProfile) -> Axes:
         target, np.maximum(mean - sigma, 0), mean + sigma, color=COLOURS[0], alpha=0.25, lw=0, label="± σ of ν"
     )
     ax.set(xlabel="target conductance [µS]", ylabel="drift exponent ν [1]", ylim=(0, None))
-    ax.set_title(f"G(t) = G(t0)·(t/t0)^-ν, t0 = {profile.drift['t0_s']:g} s", fontsize=9)
+    ax.set_title(f"G(t) = G(t0)·(t/t0)^-ν, t0 = {float(profile.drift['t0_s']):g} s", fontsize=9)
     ax.legend(fontsize=7)
     ax.grid(alpha=0.25)
     return ax
