@@ -23,7 +23,7 @@ from nvmphys.crossbar.draws import CellsOfLaw, DrawCells, DrawnArrays, SinhReads
 from nvmphys.crossbar.monte_carlo import MonteCarlo, monte_carlo
 from nvmphys.crossbar.size_map import size_map
 from nvmphys.errors import BadInput
-from nvmphys.files import replacing, sha256
+from nvmphys.files import replacing, sha256, write_text
 from nvmphys.population import law_of
 from nvmphys.profile import VariationProfile, build_profile, load_profile, save_profile
 from nvmphys.profile.array_cells import CellsOfProfile, reads_of
@@ -274,7 +274,7 @@ def write_judged(judged: Judged, folder: str | os.PathLike[str], read_s: float |
         "ir_drop.csv": pd.DataFrame(nodal.ir_drop_fraction).to_csv(index_label="word_line", lineterminator="\n"),
         "outputs.csv": outputs.to_csv(index=False, lineterminator="\n"),
     }
-    written = [_write_text(folder / name, text) for name, text in texts.items()]
+    written = [write_text(folder / name, text) for name, text in texts.items()]
     return [*written, _write_figure(folder / "validation.png", draw_validation(judged.validation, error))]
 
 
@@ -309,7 +309,7 @@ def run_monte_carlo(
     }  # fmt: skip
     made = monte_carlo(arrays, draws, folder, about=about, executor=executor, progress=progress)
     table = made.statistics()
-    csv = _write_text(Path(folder) / "errors.csv", table.to_csv(index=False, lineterminator="\n"))
+    csv = write_text(Path(folder) / "errors.csv", table.to_csv(index=False, lineterminator="\n"))
     title = (
         f"{source.name}, {settings.size[0]}×{settings.size[1]}, {source.time_s:g} s after programming, {draws} draws"
     )
@@ -350,15 +350,9 @@ def map_sizes(
             for k, ohm in enumerate(made.wire_ohm.tolist())
         ]
     )
-    csv = _write_text(Path(folder) / "size_map.csv", table.to_csv(index=False, lineterminator="\n"))
+    csv = write_text(Path(folder) / "size_map.csv", table.to_csv(index=False, lineterminator="\n"))
     title = f"{source.name}, {source.time_s:g} s after programming, all word lines at {settings.v_read_V:g} V"
     return made.largest(error), [csv, _write_figure(Path(folder) / "size_map.png", draw_size_map(made, error, title))]
-
-
-def _write_text(path: Path, text: str) -> Path:
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
-    return path
 
 
 def _write_figure(path: Path, figure: Figure) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nvmphys.errors import unknown_name
-from nvmphys.files import replacing, shipped
+from nvmphys.files import shipped, write_text
 from nvmphys.records import Basis, ModelCard
 from nvmphys.tomlfile import checked, read_toml, shown, to_toml
 
@@ -107,5 +107,4 @@ def save_card(card: ModelCard, path: str | os.PathLike[str]) -> None:
         content[section] = dict(getattr(card, section))
     content["calibration"], content["provenance"] = dict(card.calibration), dict(card.provenance)
     text = to_toml(content)
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(path, text)

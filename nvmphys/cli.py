@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,7 +36,7 @@ from nvmphys.devices import device, devices
 from nvmphys.devices.cards import dynamics_of
 from nvmphys.errors import BadInput, MissingTool, NvmphysError
 from nvmphys.exporters import conformance, consumers, export
-from nvmphys.files import replacing
+from nvmphys.files import replacing, write_text
 from nvmphys.fit import fittable
 from nvmphys.fit.result import versions
 from nvmphys.impact import Wires, digits_network
@@ -93,6 +93,16 @@ Wire = Annotated[float, typer.Option(help="Resistance of a wire segment [ohm].")
 Driver = Annotated[float, typer.Option(help="Resistance of each driver [ohm].")]
 Sense = Annotated[float, typer.Option(help="Resistance of each sense amplifier [ohm].")]
 Volts = Annotated[float, typer.Option(help="Read voltage on every word line [V].")]
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Give a pool of processes, none for one; a fork would copy the threads of the progress bar."""
+    if workers == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        yield pool
 
 
 @contextmanager
@@ -271,11 +281,7 @@ def _fit_each(
     alien = sorted(set(options) - {"free", "values"})
     if alien:
         raise BadInput(f"--each fits device models and takes --free and --set (got {', '.join(alien)})")
-    with ExitStack() as stack:
-        progress = stack.enter_context(_progress())
-        pool = None
-        if workers > 1:  # a fork would copy the threads of the progress bar
-            pool = stack.enter_context(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")))
+    with _progress() as progress, _processes(workers) as pool:
         result = nv.fit_each(measurements, model, seed=seed, executor=pool, progress=progress, **options)
     with replacing(table) as part:
         result.table.to_csv(part)
@@ -305,8 +311,7 @@ def _compare(
         indent=2, ensure_ascii=False,
     )  # fmt: skip
     if out is not None:
-        with replacing(out) as part:
-            part.write_text(text if out.suffix == ".json" else table.to_csv(index=False), encoding="utf-8")
+        write_text(out, text if out.suffix == ".json" else table.to_csv(index=False))
     if report_to is not None:
         title = f"Which model? {', '.join(Path(item).name for item in data)}"
         _say(f"report: {write_fit_page(comparison_page(found, title), report_to)}")
@@ -490,11 +495,7 @@ def montecarlo(
     column, and errors.png.
     """
     settings = _array_settings(size, time, temperature, wire, driver, sense, volts)
-    with ExitStack() as stack:
-        progress = stack.enter_context(_progress())
-        pool = None
-        if workers > 1:  # a fork would copy the threads of the progress bar
-            pool = stack.enter_context(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")))
+    with _progress() as progress, _processes(workers) as pool:
         made, written = array_study.run_monte_carlo(
             cells, settings, draws, out, seed=seed, executor=pool, progress=progress
         )
@@ -900,8 +901,7 @@ def codegen_command(
     if to in BENCHED:
         written[file.with_name(bench_name(file.name, to))] = bench_deck(chosen, to, file.name)
     for path, content in written.items():
-        with replacing(path) as part:
-            part.write_text(content, encoding="utf-8")
+        write_text(path, content)
         print(path)
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from nvmphys.crossbar.draws import DrawnArrays
 from nvmphys.crossbar.ngspice import Progress
 from nvmphys.errors import BadInput, CheckFailed
-from nvmphys.files import replacing
+from nvmphys.files import replacing, write_text
 
 Array = NDArray[np.float64]
 
@@ -163,8 +163,7 @@ def _claim(folder: Path, arrays: DrawnArrays, about: Mapping[str, Any], method: 
     if any(folder.glob("draws_*.npy")):
         raise BadInput(f"{folder} holds draws without {STUDY}: nothing tells what they are; take another folder")
     record = {"hash": key, "about": dict(about), "seed": arrays.seed, "method": method, "size": arrays.targets.shape}
-    with replacing(path) as part:
-        part.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def _solved(

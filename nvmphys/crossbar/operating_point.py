@@ -16,8 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nvmphys.crossbar.cells import CellState
-from nvmphys.crossbar.line_cg import LineSystem
-from nvmphys.crossbar.merge import merged_conductance
 from nvmphys.crossbar.nodal import ROUNDING, TOO_FAR, Network, NodalSystem, one_blas_thread
 from nvmphys.crossbar.solution import Solution
 from nvmphys.errors import BadInput, CheckFailed, unknown_name
@@ -87,18 +85,9 @@ def solve(crossbar: Crossbar, voltages: Array, method: str, sense_V: ArrayLike, 
             raise
         system = NodalSystem(crossbar)
         found = _solve_batch(crossbar, system, batch_V, batch_sense_V, starts)
-    word_V, bit_V, cell_A = (np.stack([one[part] for one in found], -1) for part in range(3))
-    return Solution(
-        applied_V=voltages,
-        sense_V=sense,
-        word_line_V=word_V.reshape(crossbar.shape + vector),
-        bit_line_V=bit_V.reshape(crossbar.shape + vector),
-        cell_current_A=cell_A.reshape(crossbar.shape + vector),
-        current_A=_outputs(crossbar, cell_A).reshape((crossbar.shape[1], *vector)),
-        residual=max(one[3] for one in found),
-        method=system.method,
-        iterations=max(one[4] for one in found),
-    )
+    nodes = tuple(np.stack([one[part] for one in found], -1) for part in range(3))
+    residual, iterations = (max(one[part] for one in found) for part in (3, 4))
+    return _solution(crossbar, voltages, sense, nodes, float(residual), system.method, int(iterations))
 
 
 def system_of(crossbar: Crossbar, method: str) -> System:
@@ -117,6 +106,8 @@ def system_of(crossbar: Crossbar, method: str) -> System:
             "method='nodal' merges nodes"
         )
     if method == "cg" or (method == "auto" and resistive and crossbar.conductance_S.size >= CG_FROM_CELLS):
+        from nvmphys.crossbar.line_cg import LineSystem  # compiled when it is first imported
+
         return LineSystem(crossbar)
     return NodalSystem(crossbar)
 
@@ -131,6 +122,8 @@ def effective_conductance(crossbar: Crossbar, method: str) -> Array:
             "take sensitivity() for the change at an operating point"
         )
     if method == "merge" or (method == "auto" and crossbar.conductance_S.size >= MERGE_FROM_CELLS):
+        from nvmphys.crossbar.merge import merged_conductance  # compiled when it is first imported
+
         with one_blas_thread():
             return merged_conductance(crossbar)
     word_lines, bit_lines = crossbar.shape
@@ -157,23 +150,26 @@ def imbalance_at(crossbar: Crossbar, voltages: Array, sense_V: ArrayLike, word_V
 
 def _solve_network(crossbar: Crossbar, voltages: Array, sense: Array) -> Solution:
     """Solve linear cells by one factorisation for all vectors."""
-    vector = voltages.shape[1:]
     batch = np.concatenate([voltages.reshape(len(voltages), -1), sense.reshape(len(sense), -1)])
     network = Network.of(crossbar)
     state = network.solve(batch)
     word_V, bit_V = state.node_V[network.word_node], state.node_V[network.bit_node]
     cell_A = crossbar.conductance_S[..., np.newaxis] * (word_V - bit_V)
+    return _solution(crossbar, voltages, sense, (word_V, bit_V, cell_A), state.residual, NodalSystem.method, 1)
+
+
+def _solution(
+    crossbar: Crossbar, voltages: Array, sense: Array, nodes: tuple[Array, ...], residual: float, method: str,
+    iterations: int,
+) -> Solution:  # fmt: skip
+    """Return word-line and bit-line voltages and cell currents (word_line, bit_line, batch), shaped as the voltages."""
+    vector = voltages.shape[1:]
+    word_V, bit_V, cell_A = (part.reshape(crossbar.shape + vector) for part in nodes)
     return Solution(
-        applied_V=voltages,
-        sense_V=sense,
-        word_line_V=word_V.reshape(crossbar.shape + vector),
-        bit_line_V=bit_V.reshape(crossbar.shape + vector),
-        cell_current_A=cell_A.reshape(crossbar.shape + vector),
-        current_A=_outputs(crossbar, cell_A).reshape((crossbar.shape[1], *vector)),
-        residual=state.residual,
-        method="nodal",
-        iterations=1,
-    )
+        applied_V=voltages, sense_V=sense, word_line_V=word_V, bit_line_V=bit_V, cell_current_A=cell_A,
+        current_A=_outputs(crossbar, nodes[2]).reshape((crossbar.shape[1], *vector)), residual=residual, method=method,
+        iterations=iterations,
+    )  # fmt: skip
 
 
 def _solve_batch(

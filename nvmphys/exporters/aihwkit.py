@@ -13,7 +13,7 @@ from nvmphys.exporters.carried import Carried, whole
 from nvmphys.exporters.cells import drawn_from_profile
 from nvmphys.exporters.loss import LossReport, basis_in_words, carried, dropped, loss_report
 from nvmphys.exporters.tools import Draw, Tool, python_with
-from nvmphys.files import replacing
+from nvmphys.files import write_text
 from nvmphys.profile import VariationProfile, load_profile, save_profile
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
     """Write the profile and an example that uses it."""
     save_profile(profile, folder / "profile.h5")
     later = [float(t - profile.first_time_s if profile.drift else t) for t in profile.tables.time_s[1:]] or [0.0]
-    with replacing(folder / "use_in_aihwkit.py") as part:
-        part.write_text(EXAMPLE.replace("{times}", repr(later)), encoding="utf-8")
+    write_text(folder / "use_in_aihwkit.py", EXAMPLE.replace("{times}", repr(later)))
     return loss_report(
         NAME,
         {

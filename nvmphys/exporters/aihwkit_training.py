@@ -8,7 +8,6 @@ from pulse to pulse and from device to device, as a share of the step.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from nvmphys.errors import BadInput, CheckFailed, MissingTool
+from nvmphys.errors import CheckFailed, MissingTool
 from nvmphys.exporters.carried import Carried
+from nvmphys.exporters.index import load_index, save_index
 from nvmphys.exporters.loss import LossReport, approximated, loss_report, said_by_training
 from nvmphys.exporters.steps import Steps, TrainingReader, needed_steps, training_error
 from nvmphys.exporters.tools import Draw, Tool, python_with
-from nvmphys.files import replacing
+from nvmphys.files import write_text
 from nvmphys.profile import VariationProfile
 
 NAME = "aihwkit-training"
@@ -70,10 +70,8 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
         "range_S": [float(steps.level_S[0]), float(steps.level_S[-1])], "arguments": arguments(steps),
         "profile": profile.name, "basis": {name: str(table.basis) for name, table in profile.pulse_update.items()},
     }  # fmt: skip
-    with replacing(folder / FILE) as part:
-        part.write_text(json.dumps(content, indent=2), encoding="utf-8")
-    with replacing(folder / "use_in_aihwkit_training.py") as part:
-        part.write_text(EXAMPLE, encoding="utf-8")
+    save_index(folder / FILE, content)
+    write_text(folder / "use_in_aihwkit_training.py", EXAMPLE)
     said = said_by_training(profile)
     said["pulse updates"] = approximated(
         training_error(steps, _reader(content)),
@@ -181,11 +179,7 @@ def in_tool(draw: Draw) -> Array:
 
 
 def _content(folder: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return content
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{folder / FILE}: not a device for training ({error})") from None
+    return load_index(folder / FILE, f"{folder / FILE}: not a device for training")
 
 
 def _reader(content: dict[str, Any]) -> TrainingReader:

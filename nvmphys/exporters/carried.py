@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,11 @@ def whole(profile: VariationProfile) -> Carried:
     return Carried(
         tables.target_S, tables.time_s, tables.mean_S[0], tables.sigma_S[0], tables.probability, tables.quantiles_S[0],
         tables.correlation[0], profile.read_noise_S, {name: extra.weight for name, extra in profile.extras.items()},
-        {name: np.asarray(profile.drift[name]) for name in ("nu_mean", "nu_sigma") if name in profile.drift},
+        exponents(profile.drift),
         steps_of(profile), profile,
     )  # fmt: skip
+
+
+def exponents(drift: Mapping[str, Any]) -> dict[str, Array]:
+    """Return mean and σ of the drift exponents, of those there are."""
+    return {name: np.asarray(drift[name]) for name in ("nu_mean", "nu_sigma") if name in drift}

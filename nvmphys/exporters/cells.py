@@ -81,18 +81,13 @@ def relative_read_noise(profile: VariationProfile, level_S: Array, time_s: float
 
     Raises
     ------
-    ValueError
+    BadInput
         The profile does not know read noise.
     """
-    tables, table = profile.tables, profile.read_noise_S
-    if table is None:
-        raise ValueError(f"profile {profile.name} does not know read noise")
-    known = profile.interpolated
-    if time_s < tables.time_s[known][0]:
+    share = profile.relative_read_noise(time_s)
+    if time_s < profile.time_range_s[0]:
         return np.zeros(level_S.shape)
-    relative = np.nan_to_num(table[:, known]) / np.maximum(tables.mean_S[0][:, known], 1e-12)
-    at_time = [np.interp(np.log(time_s), np.log(tables.time_s[known]), row) for row in relative]
-    return np.interp(level_S, tables.target_S, at_time)
+    return np.interp(level_S, profile.tables.target_S, share)
 
 
 def drawn_from_profile(profile: VariationProfile, draw: Draw) -> Array:

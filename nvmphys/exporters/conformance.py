@@ -28,9 +28,9 @@ from nvmphys.exporters.loss import RANGE_ERROR, LossReport
 from nvmphys.exporters.normal_levels import TAILS
 from nvmphys.exporters.steps import Steps, steps_of
 from nvmphys.exporters.tools import Draw, run_in
-from nvmphys.files import replacing
+from nvmphys.files import write_text
 from nvmphys.profile import VariationProfile
-from nvmphys.profile.build import score_correlation
+from nvmphys.profile.build import CORRELATION_CELLS, normal_scores, score_correlation
 
 Array = NDArray[np.float64]
 
@@ -43,8 +43,6 @@ _TIMES = 3
 _PULSES = 20
 _ROUNDING = 1e-6
 """Error that single precision is allowed, as a share of the unit."""
-_TABLE_CELLS = 200_000
-"""Cells behind the profile's own table of correlations."""
 _LEAST_BEYOND = 10 - 1e-9
 """Cells beyond a quantile below which draws do not tell its error: the bootstrap fails for the outermost cells."""
 _MOST_AT_ONE_VALUE = 0.01
@@ -167,8 +165,7 @@ def check(exports: Sequence[Export], *, seed: int = 1, cells: int = CELLS, real:
 def save(rows: Sequence[CheckRow], folder: Path) -> None:
     """Write `conformance.json` beside an export."""
     content = {"limit": LIMIT, "rows": [asdict(row) for row in rows]}
-    with replacing(folder / FILE) as part:
-        part.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    write_text(folder / FILE, json.dumps(content, indent=2))
 
 
 def _drawn_in_tools(draws: Sequence[Draw], modules: Mapping[str, ModuleType]) -> dict[Draw, tuple[str, Array]]:
@@ -282,13 +279,11 @@ def _moments(profile: VariationProfile, draw: Draw, cells: Array, mixed: bool, *
             continue
         mean, sigma = expected.moments(profile, draw.targets_S[i], index, extras=mixed)
         x = cells[k, i]
-        away, spread = x - x.mean(), float(x.std())
-        fourth = float(np.mean(away**4))
-        error = np.sqrt(max(fourth - spread**4, 0.0) / x.size) / (2 * spread) if spread > 0 else 0.0
+        spread = float(x.std())
         # of a rare population the draws may hold too few cells to tell their own error
         of_mean, of_sigma = expected.moment_errors(profile, draw.targets_S[i], index, x.size, extras=mixed)
         out.append(Comparison(f"mean {where}", float(x.mean()), mean, max(spread / np.sqrt(x.size), of_mean), unit))
-        out.append(Comparison(f"σ {where}", spread, sigma, max(float(error), of_sigma), unit))
+        out.append(Comparison(f"σ {where}", spread, sigma, max(_sigma_error(x), of_sigma), unit))
     return out
 
 
@@ -338,8 +333,9 @@ def _histories(profile: VariationProfile, draw: Draw, cells: Array) -> list[Comp
         for a in range(len(index)):
             for b in range(a + 1, len(index)):
                 r, table = float(found[a, b]), float(profile.tables.correlation[0, row, index[a], index[b]])
-                error = _correlation_error(*_scores(cells[[a, b], i]), r)
-                both = error * np.sqrt(1 + cells.shape[2] / _TABLE_CELLS)
+                x, y = normal_scores(cells[[a, b], i])
+                error = _correlation_error(x, y, r)
+                both = error * np.sqrt(1 + cells.shape[2] / CORRELATION_CELLS)
                 gap = np.sign(r - table) * max(abs(r - table) - foreign, 0.0)
                 what = f"correlation of {draw.times_s[a]:g} and {draw.times_s[b]:g} s at {target * 1e6:.4g} µS"
                 out.append(Comparison(what, table + float(gap), table, float(both)))
@@ -385,11 +381,9 @@ def _exponents(profile: VariationProfile, draw: Draw, cells: Array) -> list[Comp
         nu = -np.log(cells[-1, i][alive] / cells[0, i][alive]) / span
         mean, sigma = expected.drift_moments(profile, target)
         spread, n = float(nu.std()), nu.size
-        fourth = float(np.mean((nu - nu.mean()) ** 4))
         where = f"of ν at {target * 1e6:.4g} µS"
         out.append(Comparison(f"mean {where}", float(nu.mean()), mean, spread / np.sqrt(n)))
-        error = np.sqrt(max(fourth - spread**4, 0.0) / n) / (2 * spread) if spread > 0 else 0.0
-        out.append(Comparison(f"σ {where}", spread, sigma, float(error)))
+        out.append(Comparison(f"σ {where}", spread, sigma, _sigma_error(nu)))
     return out
 
 
@@ -467,11 +461,10 @@ def _time(profile: VariationProfile, time_s: float) -> int:
     return int(np.argmin(np.abs(profile.tables.time_s - time_s)))
 
 
-def _scores(pair: Array) -> tuple[Array, Array]:
-    """Return normal scores of two rows."""
-    ranks = (np.argsort(np.argsort(pair, axis=1), axis=1) + 0.5) / pair.shape[1]
-    x, y = ndtri(ranks)
-    return x, y
+def _sigma_error(x: Array) -> float:
+    """Return the standard error of a standard deviation, by the infinitesimal jackknife."""
+    spread, fourth = float(x.std()), float(np.mean((x - x.mean()) ** 4))
+    return float(np.sqrt(max(fourth - spread**4, 0.0) / x.size) / (2 * spread)) if spread > 0 else 0.0
 
 
 def _correlation_error(x: Array, y: Array, r: float) -> float:

@@ -16,7 +16,7 @@ from nvmphys.exporters.carried import Carried, whole
 from nvmphys.exporters.cells import drawn_from_profile, relative_read_noise
 from nvmphys.exporters.loss import LossReport, Said, approximated, basis_in_words, carried, dropped, loss_report
 from nvmphys.exporters.tools import Draw, Tool
-from nvmphys.files import replacing
+from nvmphys.files import write_text
 from nvmphys.profile import VariationProfile, load_profile, save_profile
 
 NAME = "crosssim"
@@ -97,8 +97,7 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
         name=re.sub(r"[^\w .-]", "_", profile.name), cls=class_name(profile), wire=(wire, wire), rmin=1 / high,
         rmax=1 / low if low > 0 else 1e6 / high, infinite=low == 0, noise=profile.read_noise_S is not None,
     )  # fmt: skip
-    with replacing(folder / FILE) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(folder / FILE, text)
     return loss_report(
         NAME,
         {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nvmphys.errors import BadInput
-from nvmphys.exporters.carried import Carried
+from nvmphys.exporters.carried import Carried, exponents
+from nvmphys.exporters.index import load_index, save_index
 from nvmphys.exporters.loss import LossReport, loss_report
 from nvmphys.exporters.steps import Steps, steps_of
-from nvmphys.exporters.tabulated import Population, Tabulated, population_over_time, said_of_tables
+from nvmphys.exporters.tabulated import Population, Tabulated, metadata_of, population_over_time, said_of_tables
 from nvmphys.exporters.tools import Draw
 from nvmphys.files import replacing
 from nvmphys.profile import VariationProfile
 
 NAME = "csv"
+METADATA = "metadata.json"
 
 Array = NDArray[np.float64]
 
@@ -37,23 +38,8 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
     steps = steps_of(profile)
     if steps is not None:
         _save(pulses_table(steps), folder / "pulses.csv")
-    metadata = {
-        "name": profile.name,
-        "technology": profile.technology,
-        "units": "S, s, K",
-        "sigma_ref": "absolute",
-        "basis": dict(profile.basis),
-        "validity": dict(profile.validity),
-        "programming_correlation": profile.programming_correlation,
-        "drift": {k: np.asarray(v).tolist() for k, v in profile.drift.items()},
-        "array": dict(profile.array),
-        "assumptions": profile.assumptions,
-        "unknown": profile.unknown,
-        "provenance": dict(profile.provenance),
-    }
-    with replacing(folder / "metadata.json") as part:
-        part.write_text(json.dumps(metadata, indent=2, default=str), encoding="utf-8")
-    return loss_report(NAME, said_of_tables(profile, "metadata.json"))
+    save_index(folder / METADATA, metadata_of(profile))
+    return loss_report(NAME, said_of_tables(profile, METADATA))
 
 
 def conductance_table(profile: VariationProfile) -> pd.DataFrame:
@@ -129,29 +115,20 @@ def read_back(folder: Path) -> Carried:
     """Read the tables at the lowest temperature."""
     folder = Path(folder)
     tables, conductance = _tables(folder), _lowest(_load(folder / "conductance.csv"))
-    metadata = _metadata(folder)
+    metadata = load_index(folder / METADATA, f"{folder}: not a CSV export")
     grid = (tables.target_S.size, tables.time_s.size)
     mean, sigma = (conductance[name].to_numpy().reshape(grid) for name in ("mean_S", "sigma_S"))
     populations = _load(folder / "populations.csv")
     shares = {str(name): float(rows["weight"].iloc[0]) for name, rows in populations.groupby("population")}
-    drift = {name: np.asarray(metadata["drift"][name]) for name in ("nu_mean", "nu_sigma") if name in metadata["drift"]}
     return Carried(
         tables.target_S, tables.time_s, mean, sigma, tables.probability, tables.quantiles_S, tables.correlation,
-        tables.read_noise_S, shares, drift, _steps(folder / "pulses.csv"),
+        tables.read_noise_S, shares, exponents(metadata["drift"]), _steps(folder / "pulses.csv"),
     )  # fmt: skip
 
 
 def draws(draw: Draw) -> Array:
     """Draw cells (time, target, cell) [S] from the tables."""
     return _tables(Path(draw.folder)).draw(draw)
-
-
-def _metadata(folder: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-        return content
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{folder}: not a CSV export ({error})") from None
 
 
 def _tables(folder: Path) -> Tabulated:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf, ndtri
 
-from nvmphys.exporters.normal_levels import quantiles_of
 from nvmphys.exporters.tabulated import spread_population
 from nvmphys.profile import VariationProfile
 from nvmphys.profile.profile import look_up
@@ -37,7 +36,7 @@ def moments(profile: VariationProfile, target_S: float, k: int, *, extras: bool)
 def quantiles(profile: VariationProfile, target_S: float, k: int, probability: Array, *, extras: bool) -> Array:
     """Return quantiles [S] at time k of the tables; with the extra populations mixed in."""
     if not extras or _weight(profile) == 0:
-        return quantiles_of(profile, np.array([target_S]), probability)[0, k]
+        return _regular(profile, target_S, k, probability)
     value, weight = weighted_cells(profile, target_S, k, extras=True)
     order = np.argsort(value)
     cumulative = np.cumsum(weight[order])
@@ -46,7 +45,7 @@ def quantiles(profile: VariationProfile, target_S: float, k: int, probability: A
 
 def weighted_cells(profile: VariationProfile, target_S: float, k: int, *, extras: bool) -> tuple[Array, Array]:
     """Return conductances [S] at time k and their weights (sum 1): the tables' quantiles, finely interpolated."""
-    regular = quantiles_of(profile, np.array([target_S]), profile.tables.probability)[0, k]
+    regular = _regular(profile, target_S, k, profile.tables.probability)
     density = np.exp(-0.5 * _SCORES**2)
     others = _extras(profile, target_S, k) if extras else []
     values = [np.interp(_SCORES, ndtri(profile.tables.probability), regular)]
@@ -84,17 +83,15 @@ def read_sigma(profile: VariationProfile, target_S: float, k: int) -> float:
 
     A cell's noise is in proportion to its conductance: √⟨(σ_r·G/⟨G⟩)²⟩ = σ_r·√(1 + σ²/⟨G⟩²).
     """
-    assert profile.read_noise_S is not None
-    tables = profile.tables
-    relative = np.nan_to_num(profile.read_noise_S[:, k]) / np.maximum(tables.mean_S[0][:, k], 1e-12)
+    relative = profile.relative_read_noise(float(profile.tables.time_s[k]))
     mean, sigma = moments(profile, target_S, k, extras=False)
-    return float(np.interp(target_S, tables.target_S, relative) * np.hypot(mean, sigma))
+    return float(np.interp(target_S, profile.tables.target_S, relative) * np.hypot(mean, sigma))
 
 
 def regular_range(profile: VariationProfile, target_S: float, k: int) -> tuple[float, float]:
     """Return the lowest and highest conductance [S] of regular cells of a target at time k."""
     ends = profile.tables.probability[[0, -1]]
-    low, high = quantiles_of(profile, np.array([target_S]), ends)[0, k]
+    low, high = _regular(profile, target_S, k, ends)
     return float(low), float(high)
 
 
@@ -159,3 +156,8 @@ def _extras(profile: VariationProfile, target_S: float, k: int) -> list[tuple[fl
         for extra in profile.extras.values()
         if extra.quantiles_S.size
     ]
+
+
+def _regular(profile: VariationProfile, target_S: float, k: int, probability: Array) -> Array:
+    """Return quantiles [S] of cells that follow the target, at time k of the tables."""
+    return profile.quantiles(target_S, float(profile.tables.time_s[k]), probability=probability)[0]

@@ -7,7 +7,6 @@ a normal law about its level (MemTorch among them) takes the table of levels as 
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from nvmphys.errors import BadInput
 from nvmphys.exporters.carried import Carried
+from nvmphys.exporters.index import save_index
 from nvmphys.exporters.loss import LossReport, approximated, dropped, loss_report
 from nvmphys.exporters.normal_levels import NormalLevels, levels_of, said_of
 from nvmphys.exporters.tools import Draw
@@ -49,8 +49,7 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
         "weights": "N bits on N/m devices of m bits, device i worth 2^(i·m); every bit pattern as often",
         "basis": dict(profile.basis), "validity": dict(profile.validity),
     }  # fmt: skip
-    with replacing(folder / "metadata.json") as part:
-        part.write_text(json.dumps(metadata, indent=2, default=str), encoding="utf-8")
+    save_index(folder / "metadata.json", metadata)
     said = said_of(profile, levels_of(profile, 2 ** DEVICE_BITS[-1]))
     if profile.read_noise_S is not None:
         said["read noise"] = approximated(

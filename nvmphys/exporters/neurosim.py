@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nvmphys.errors import BadInput
 from nvmphys.exporters.carried import Carried
+from nvmphys.exporters.index import load_index, save_index
 from nvmphys.exporters.loss import LossReport, Said, approximated, dropped, loss_report
 from nvmphys.exporters.normal_levels import NormalLevels, levels_of, said_of
 from nvmphys.exporters.tools import Draw
-from nvmphys.files import replacing
+from nvmphys.files import replacing, write_text
 from nvmphys.profile import VariationProfile
 
 NAME = "neurosim"
@@ -44,11 +45,9 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
         "profile": profile.name, "basis": dict(profile.basis), "validity": dict(profile.validity), "files": files,
         "stuck_shares": stuck, "rates": rates, "relative_read_noise": noise,
     }  # fmt: skip
-    with replacing(folder / INDEX) as part:
-        part.write_text(json.dumps(content, indent=2, default=str), encoding="utf-8")
+    save_index(folder / INDEX, content)
     lines = [command_line(folder, each["bits"], each["time_s"]) for each in files]
-    with replacing(folder / "command_lines.txt") as part:
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(folder / "command_lines.txt", "\n".join(lines) + "\n")
     said = said_of(profile, levels_of(profile, 2 ** BITS[-1]))
     said["populations that do not follow the target"] = _populations(profile, stuck, rates)
     if profile.read_noise_S is not None:
@@ -148,12 +147,8 @@ def draws(draw: Draw) -> NDArray[np.float64]:
     return cells
 
 
-def _index(folder: Path) -> dict:
-    try:
-        content: dict = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        return content
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{folder}: not a NeuroSim export ({error})") from None
+def _index(folder: Path) -> dict[str, Any]:
+    return load_index(folder / INDEX, f"{folder}: not a NeuroSim export")
 
 
 def _levels(folder: Path) -> NormalLevels:
@@ -227,11 +222,10 @@ def _read_noise(profile: VariationProfile) -> Mapping[str, float] | None:
 def _read_noise_error(profile: VariationProfile, noise: Mapping[str, float]) -> float:
     """Return the largest error of σ of one read over levels, as a share of the range."""
     tables = profile.tables
-    assert profile.read_noise_S is not None
     low, high = profile.level_range_S
     worst = 0.0
     for k, time in enumerate(tables.time_s):
-        square = np.sqrt(tables.mean_S[0, :, k] ** 2 + tables.sigma_S[0, :, k] ** 2)
-        exact = np.nan_to_num(profile.read_noise_S[:, k]) / np.maximum(tables.mean_S[0, :, k], 1e-12) * square
+        square = np.hypot(tables.mean_S[0, :, k], tables.sigma_S[0, :, k])
+        exact = profile.relative_read_noise(float(time)) * square
         worst = max(worst, float(np.abs(noise[f"{time:g}"] * square - exact).max()) / (high - low))
     return worst

@@ -64,14 +64,8 @@ def levels_of(profile: VariationProfile, n: int) -> NormalLevels:
 
 def quantiles_of(profile: VariationProfile, targets_S: Array, probability: Array) -> Array:
     """Return quantiles [S] (target, time, probability) of the profile's tables, linear between its targets."""
-    tables = profile.tables
-    wanted = ndtri(probability)
-    at_tables = np.stack(
-        [[np.interp(wanted, ndtri(tables.probability), row) for row in rows] for rows in tables.quantiles_S[0]]
-    )
-    flat = at_tables.reshape(tables.target_S.size, -1)
-    out = np.stack([np.interp(targets_S, tables.target_S, column) for column in flat.T], axis=1)
-    return out.reshape(targets_S.size, *at_tables.shape[1:])
+    times = profile.tables.time_s
+    return np.stack([profile.quantiles(targets_S, float(time), probability=probability) for time in times], axis=1)
 
 
 def said_of(profile: VariationProfile, levels: NormalLevels, *, above_zero: bool = False) -> dict[str, Said]:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvmphys.errors import BadInput
-from nvmphys.exporters.carried import Carried
+from nvmphys.exporters.carried import Carried, exponents
 from nvmphys.exporters.loss import LossReport, loss_report
 from nvmphys.exporters.steps import Steps, steps_of
-from nvmphys.exporters.tabulated import Population, Tabulated, population_over_time, said_of_tables
+from nvmphys.exporters.tabulated import Population, Tabulated, metadata_of, population_over_time, said_of_tables
 from nvmphys.exporters.tools import Draw
 from nvmphys.files import replacing
 from nvmphys.profile import VariationProfile
@@ -45,17 +45,12 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
             "pulse_level_S": steps.level_S, "pulse_probability": steps.probability, "pulse_set_S": steps.set_S,
             "pulse_reset_S": steps.reset_S, "pulse_kept": np.array(steps.kept),
         }  # fmt: skip
-    metadata = {
-        "name": profile.name, "technology": profile.technology, "units": "S, s, K", "sigma_ref": "absolute",
+    metadata = metadata_of(profile) | {
         "populations": {
             name: {"weight": extra.weight, "interval": extra.interval, "stays": extra.stays}
             for name, extra in profile.extras.items()
-        },
-        "drift": {name: np.asarray(value).tolist() for name, value in profile.drift.items()},
-        "programming_correlation": profile.programming_correlation, "array": dict(profile.array),
-        "basis": dict(profile.basis), "validity": dict(profile.validity), "assumptions": profile.assumptions,
-        "unknown": profile.unknown, "provenance": dict(profile.provenance),
-    }  # fmt: skip
+        }
+    }
     with replacing(folder / FILE) as part, open(part, "wb") as file:
         np.savez(file, metadata=np.array(json.dumps(metadata, default=str)), **arrays)
     return loss_report(NAME, said_of_tables(profile, "metadata"))
@@ -70,11 +65,11 @@ def read_back(folder: Path) -> Carried:
             arrays[f"pulse_{name}"] for name in ("level_S", "probability", "set_S", "reset_S")
         )
         steps = Steps(level, probability, up, down, float(arrays["pulse_kept"]))
-    drift = {name: np.asarray(metadata["drift"][name]) for name in ("nu_mean", "nu_sigma") if name in metadata["drift"]}
     return Carried(
         arrays["target_S"], arrays["time_s"], arrays["mean_S"][0], arrays["sigma_S"][0], arrays["probability"],
         arrays["quantiles_S"][0], arrays["correlation"][0], arrays.get("read_noise_S"),
-        {name: each["weight"] for name, each in metadata["populations"].items()}, drift, steps,
+        {name: each["weight"] for name, each in metadata["populations"].items()},
+        exponents(metadata["drift"]), steps,
     )  # fmt: skip
 
 

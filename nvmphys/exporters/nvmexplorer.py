@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from nvmphys.errors import BadInput
 from nvmphys.exporters.carried import Carried
+from nvmphys.exporters.index import save_index
 from nvmphys.exporters.loss import LossReport, basis_in_words, loss_report
 from nvmphys.exporters.normal_levels import NormalLevels, levels_of, said_of
 from nvmphys.exporters.tools import Draw
-from nvmphys.files import replacing
 from nvmphys.profile import VariationProfile
 
 NAME = "nvmexplorer"
@@ -45,8 +45,7 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
         "custom_cells": [cell], "not in a profile, to be filled in": TO_FILL_IN, "levels": levels,
         "range_S": [low, high], "basis": basis_in_words(profile), "validity": dict(profile.validity),
     }  # fmt: skip
-    with replacing(folder / FILE) as part:
-        part.write_text(json.dumps(content, indent=2, default=str), encoding="utf-8")
+    save_index(folder / FILE, content)
     return loss_report(NAME, said_of(profile, levels_of(profile, 2 ** BITS[-1])))
 
 

@@ -9,10 +9,10 @@ ngspice draws `agauss` anew for every instance; `.option seed=…` repeats the d
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,11 @@ from nvmphys.crossbar import find_ngspice
 from nvmphys.crossbar import ngspice as spice
 from nvmphys.errors import BadInput, MissingTool
 from nvmphys.exporters.carried import Carried
+from nvmphys.exporters.index import load_index, save_index
 from nvmphys.exporters.loss import LossReport, basis_in_words, loss_report
 from nvmphys.exporters.normal_levels import NormalLevels, said_of
 from nvmphys.exporters.tools import Draw, Tool
-from nvmphys.files import replacing
+from nvmphys.files import write_text
 from nvmphys.profile import VariationProfile
 
 NAME = "spice"
@@ -77,14 +78,12 @@ def write(profile: VariationProfile, folder: Path) -> LossReport:
             for i, target in enumerate(levels.target_S)
         )  # fmt: skip
         text += f"\n.lib time_{k}\n* {time:.10g} s after programming\n{cells}.endl time_{k}\n"
-    with replacing(folder / LIBRARY) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(folder / LIBRARY, text)
     content = {
         "profile": profile.name, "prefix": prefix, "times_s": levels.time_s.tolist(),
         "targets_S": levels.target_S.tolist(), "basis": basis, "validity": dict(profile.validity),
     }  # fmt: skip
-    with replacing(folder / INDEX) as part:
-        part.write_text(json.dumps(content, indent=2, default=str), encoding="utf-8")
+    save_index(folder / INDEX, content)
     return loss_report(NAME, said_of(profile, levels, above_zero=True))
 
 
@@ -127,12 +126,8 @@ def _read(draw: Draw, time_s: float, *, drawn: bool, seed: int) -> Array:
     return np.array([-plot[f"i(v{c})"][0] for c in range(which.size)]).reshape(len(draw.targets_S), draw.n)
 
 
-def _index(folder: Path) -> dict:
-    try:
-        content: dict = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        return content
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{folder}: not a SPICE export ({error})") from None
+def _index(folder: Path) -> dict[str, Any]:
+    return load_index(folder / INDEX, f"{folder}: not a SPICE export")
 
 
 def _levels(folder: Path) -> NormalLevels:

@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from nvmphys.errors import BadInput
 from nvmphys.profile import VariationProfile
+from nvmphys.profile.profile import look_up
 from nvmphys.profile.sections import DIRECTIONS, PulseTable
 
 Array = NDArray[np.float64]
@@ -51,13 +52,7 @@ class Steps:
 
     def at(self, direction: int, conductance_S: Array, score: Array) -> Array:
         """Return ΔG [S] at conductances and normal scores of one shape: linear in both."""
-        grid, table = ndtri(self.probability), self.quantiles(direction)
-        place = np.interp(conductance_S, self.level_S, np.arange(self.level_S.size))
-        low = np.minimum(place.astype(int), self.level_S.size - 2)
-        column = np.clip(np.searchsorted(grid, score, side="right") - 1, 0, grid.size - 2)
-        right = np.clip((score - grid[column]) / (grid[column + 1] - grid[column]), 0.0, 1.0)
-        below, above = (table[row, column] * (1 - right) + table[row, column + 1] * right for row in (low, low + 1))
-        return np.asarray(below + (place - low) * (above - below))
+        return look_up(self.quantiles(direction), self.level_S, self.probability, conductance_S, score)
 
     def moments(self, direction: int) -> tuple[Array, Array]:
         """Return mean and σ [S] (level,) of the step.

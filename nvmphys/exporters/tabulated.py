@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +103,18 @@ def spread_population(profile: VariationProfile, extra: Extra, target_S: float, 
         now = profile.at(start, level, time_s, score)
     shape = (_PLACES.size, _SCORES.size)
     return start.reshape(shape), now.reshape(shape)
+
+
+def metadata_of(profile: VariationProfile) -> dict[str, Any]:
+    """Return what stands beside tables of a profile: units, basis, validity, drift, array, provenance."""
+    return {
+        "name": profile.name, "technology": profile.technology, "units": "S, s, K", "sigma_ref": "absolute",
+        "basis": dict(profile.basis), "validity": dict(profile.validity),
+        "programming_correlation": profile.programming_correlation,
+        "drift": {name: np.asarray(value).tolist() for name, value in profile.drift.items()},
+        "array": dict(profile.array), "assumptions": profile.assumptions, "unknown": profile.unknown,
+        "provenance": dict(profile.provenance),
+    }  # fmt: skip
 
 
 def said_of_tables(profile: VariationProfile, metadata: str) -> dict[str, Said]:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -95,22 +95,35 @@ def run_in(tool: Tool, draws: Sequence[Draw], *, timeout_s: float = 1800.0) -> l
     found = tool.python()
     if found is None:
         return None
-    python, variables = found
     with tempfile.TemporaryDirectory(prefix="nvmphys_") as folder:
         asked, answer = Path(folder) / "draws.json", Path(folder) / "drawn.npz"
         asked.write_text(json.dumps([asdict(draw) for draw in draws]), encoding="utf-8")
-        command = [python, "-P", "-m", "nvmphys.exporters.tools", str(asked), str(answer)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, env=environment, check=False, timeout=timeout_s
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise CheckFailed(f"{tool.name} did not make the draws: {error}") from None
-        if done.returncode != 0:
-            raise CheckFailed(f"{tool.name} did not make the draws: {done.stderr[-2000:].strip()}")
+        command = ["nvmphys.exporters.tools", str(asked), str(answer)]
+        run_module(*found, command, f"{tool.name} did not make the draws", timeout_s)
         with np.load(answer) as drawn:
             return [drawn[str(k)] for k in range(len(draws))]
+
+
+def run_module(
+    python: str, variables: Mapping[str, str], command: Sequence[str], failed: str, timeout_s: float
+) -> None:
+    """Run a module with its arguments in a tool's Python, as `Tool.python` gives it, on one thread.
+
+    Raises
+    ------
+    CheckFailed
+        `failed`, with why it could not be run or the end of what it printed.
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "1", **variables}
+    try:
+        done = subprocess.run(
+            [python, "-P", "-m", *command], capture_output=True, text=True, env=environment, check=False,
+            timeout=timeout_s,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CheckFailed(f"{failed}: {error}") from None
+    if done.returncode != 0:
+        raise CheckFailed(f"{failed}: {done.stderr[-2000:].strip()}")
 
 
 def main(arguments: Sequence[str]) -> None:

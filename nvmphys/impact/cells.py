@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,10 @@ from numpy.typing import NDArray
 from nvmphys.impact.mapping import CellMapping
 from nvmphys.impact.network import Network
 from nvmphys.impact.wires import Wires
-from nvmphys.profile import Sampler, VariationProfile
+from nvmphys.profile import VariationProfile
+
+if TYPE_CHECKING:
+    from nvmphys.profile.sampler import Sampler
 
 Array = NDArray[np.float64]
 

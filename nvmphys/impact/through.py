@@ -6,8 +6,6 @@ from the study here: see the notes of each.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +17,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nvmphys.errors import CheckFailed, MissingTool, unknown_name
+from nvmphys.errors import MissingTool, unknown_name
 from nvmphys.exporters import aihwkit, export
-from nvmphys.exporters.tools import Tool
+from nvmphys.exporters.tools import Tool, run_module
 from nvmphys.impact.mapping import PAIRS
 from nvmphys.impact.network import Network
 from nvmphys.impact.significance import holm, welch
@@ -101,7 +99,6 @@ def accuracy_through(
     found = THROUGH[name].tool.python()
     if found is None:
         raise MissingTool(f"{name} was not found: pip install 'nvmphys[{name}]', or name a Python that has it")
-    python, variables = found
     origin = profile.first_time_s if profile.drift else 0.0
     with tempfile.TemporaryDirectory(prefix="nvmphys_") as folder:
         export(profile, name, folder)
@@ -112,16 +109,8 @@ def accuracy_through(
             asked, **layers, inputs=network.inputs, labels=network.labels, times_s=np.asarray(times_s) - origin,
             draws=draws, seed=seed, compensate=compensate,
         )  # fmt: skip
-        command = [python, "-P", "-m", "nvmphys.impact.through", name, str(asked), str(answer)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, env=environment, check=False, timeout=timeout_s
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise CheckFailed(f"{name} did not run the network: {error}") from None
-        if done.returncode != 0:
-            raise CheckFailed(f"{name} did not run the network: {done.stderr[-2000:].strip()}")
+        command = ["nvmphys.impact.through", name, str(asked), str(answer)]
+        run_module(*found, command, f"{name} did not run the network", timeout_s)
         return np.asarray(np.load(answer), dtype=float)
 
 

@@ -56,6 +56,17 @@ class History:
         identity = SCORE_GRID[None, :]
         return cls(np.array([time_s]), identity, np.eye(1), np.inf, identity)
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it is one standard normal score for life.
+
+        >>> History.frozen(1.0).is_frozen
+        True
+        """
+        return self.times_s.size == 1 and bool(
+            np.array_equal(self.step_quantiles[0], SCORE_GRID) and np.array_equal(self.path_quantiles[0], SCORE_GRID)
+        )
+
     @classmethod
     def calibrated(cls, times_s: Array, step_quantiles: Array, correlation: Array, dof: float, path: Array) -> History:
         """Build a history, the distribution of its path tabulated from drawn paths (node, n)."""

@@ -2,7 +2,6 @@
 
 from nvmphys.profile.build import build_profile
 from nvmphys.profile.profile import Tables, VariationProfile
-from nvmphys.profile.sampler import Sampler
 from nvmphys.profile.sections import PulseTable, ReadCurrent, Replicates
 from nvmphys.profile.storage import load_profile, save_profile, violations
 
@@ -10,7 +9,6 @@ __all__ = [
     "PulseTable",
     "ReadCurrent",
     "Replicates",
-    "Sampler",
     "Tables",
     "VariationProfile",
     "build_profile",

@@ -17,13 +17,12 @@ from nvmphys.population.law import CellLaw, check_levels, check_times, read_nois
 from nvmphys.profile.confidence import DEFAULT_REPLICATES, replicates_of
 from nvmphys.profile.profile import PROBABILITIES, Tables, VariationProfile
 from nvmphys.profile.quadrature import FINE, change_quantiles, conductance_at, frozen_correlation
-from nvmphys.profile.sampler import is_frozen
 from nvmphys.profile.sections import PulseTable, ReadCurrent, array_section
 from nvmphys.records import Basis, ModelCard, as_rng
 
 Array = NDArray[np.float64]
 
-_CORRELATION_CELLS = 200_000
+CORRELATION_CELLS = 200_000
 """Cells a target behind a correlation over time that is drawn: its standard error is 0.0022 or less."""
 _LEVELS = 64
 ROOM_TEMPERATURE_K = 300.0
@@ -147,14 +146,14 @@ def _with_correlations(
     profile: VariationProfile, heat: Array, rng: np.random.Generator, extrapolate: bool
 ) -> VariationProfile:
     """Return the profile with its correlations over time; those of one score for life are a quadrature already."""
-    if is_frozen(profile.history):
+    if profile.history.is_frozen:
         return profile
     tables, correlation = profile.tables, profile.tables.correlation.copy()
     scores = ndtri(tables.probability)
     for h, kelvin in enumerate(heat):
         sampler = profile.sampler(rng, float(kelvin), extrapolate=extrapolate, extras=False)
         for i, level in enumerate(tables.target_S):
-            drawn = sampler.draw(np.full(_CORRELATION_CELLS, level), tables.time_s, first_cell=i * _CORRELATION_CELLS)
+            drawn = sampler.draw(np.full(CORRELATION_CELLS, level), tables.time_s, first_cell=i * CORRELATION_CELLS)
             ranks = [
                 np.interp(now, quantiles, scores)
                 for now, quantiles in zip(drawn, tables.quantiles_S[h, i], strict=True)
@@ -219,8 +218,13 @@ def _levels(programmed: Array) -> Array:
 
 def score_correlation(drawn: Array) -> Array:
     """Return the correlation between the normal scores of rows (time, cell)."""
+    return np.atleast_2d(np.corrcoef(normal_scores(drawn)))
+
+
+def normal_scores(drawn: Array) -> Array:
+    """Return the normal scores of the ranks within each row (time, cell)."""
     ranks = (np.argsort(np.argsort(drawn, axis=1), axis=1) + 0.5) / drawn.shape[1]
-    return np.atleast_2d(np.corrcoef(ndtri(ranks)))
+    return np.asarray(ndtri(ranks))
 
 
 def _basis(card: ModelCard, law: CellLaw) -> dict[str, str]:

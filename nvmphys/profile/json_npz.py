@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvmphys.errors import BadInput
-from nvmphys.files import replacing, sha256
+from nvmphys.files import replacing, sha256, write_text
 from nvmphys.profile.format import Allowance, Content, Reader, content_of, described, too_deep
 from nvmphys.profile.profile import VariationProfile
 
@@ -44,8 +44,7 @@ def save_json(profile: VariationProfile, path: str | os.PathLike[str]) -> None:
     with replacing(values) as part, open(part, "wb") as file:
         named: dict[str, Any] = {place[1:]: table for place, table in content.tables.items()}
         np.savez(file, **named)
-    with replacing(path) as part:
-        part.write_text(_text(content, sha256(values)), encoding="utf-8")
+    write_text(path, _text(content, sha256(values)))
     previous.unlink(missing_ok=True)
 
 

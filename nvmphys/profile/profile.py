@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,10 @@ from nvmphys.errors import BadInput
 from nvmphys.population.coordinate import Coordinate
 from nvmphys.population.history import History
 from nvmphys.population.law import Extra, check_levels, check_times
-from nvmphys.profile.sampler import Sampler, sampler_of
 from nvmphys.profile.sections import PulseTable, ReadCurrent, Replicates
+
+if TYPE_CHECKING:
+    from nvmphys.profile.sampler import Sampler
 
 Array = NDArray[np.float64]
 
@@ -221,6 +223,8 @@ class VariationProfile:
 
         Arguments are those of :meth:`sample`; a generator gives the next two words to the sampler's key.
         """
+        from nvmphys.profile.sampler import sampler_of  # compiled when it is first imported
+
         return sampler_of(self, seed, temperature, extrapolate, extras)
 
     def replicate(self, which: int) -> VariationProfile:

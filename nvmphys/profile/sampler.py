@@ -239,7 +239,7 @@ def _path(history: History, times: Array) -> kernels.Path:
     nodes = history.times_s.size
     empty = np.empty(0)
     ends = float(SCORE_GRID[0]), float(SCORE_GRID[1] - SCORE_GRID[0])
-    if is_frozen(history):
+    if history.is_frozen:
         none = np.empty(0, dtype=np.int64)
         return kernels.Path(np.eye(1), empty, empty, empty, *ends, np.zeros((1, 2)), np.zeros((1, 2)), none, empty)
     at = np.clip(np.searchsorted(history.times_s, times, side="right") - 1, 0, nodes - 1)
@@ -256,13 +256,6 @@ def _path(history: History, times: Array) -> kernels.Path:
         factor, *heavy, back, *ends, np.ascontiguousarray(history.step_quantiles),
         ranks, at.astype(np.int64), weight,
     )  # fmt: skip
-
-
-def is_frozen(history: History) -> bool:
-    """Tell whether a history is one standard normal score for life."""
-    return history.times_s.size == 1 and bool(
-        np.array_equal(history.step_quantiles[0], SCORE_GRID) and np.array_equal(history.path_quantiles[0], SCORE_GRID)
-    )
 
 
 @lru_cache(maxsize=8)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nvmphys.cards import load_card
 from nvmphys.errors import BadInput
-from nvmphys.files import replacing
+from nvmphys.files import write_text
 from nvmphys.fit.result import Progress
 from nvmphys.population import law_of
 from nvmphys.profile import VariationProfile, build_profile
@@ -127,8 +127,7 @@ def write_comparison(
         cards=cards, rows=[row(c) for c in cards], times=list(TIMES), overlap=OVERLAP,
         pictures=[{"png": png(figure), "caption": caption} for figure, caption in _pictures(cards)],
     )  # fmt: skip
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(path, text)
     return Path(path)
 
 

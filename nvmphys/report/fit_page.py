@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nvmphys.files import replacing
+from nvmphys.files import replacing, write_text
 from nvmphys.fit import Comparison, DynamicsFit, LawFit
 from nvmphys.fit.identify import Identified, Profile, coordinate, profile_of
 from nvmphys.fit.result import Progress, versions
@@ -87,8 +87,7 @@ def write_fit_page(page: FitPage, folder: str | os.PathLike[str]) -> Path:
         sections.append({"heading": section.heading, "said": section.said, "drawn": drawn, "tables": filled})
     text = template("fit.html.j2").render(c={**vars(page), "sections": sections})
     path = Path(folder) / REPORT
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(path, text)
     return path
 
 

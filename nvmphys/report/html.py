@@ -14,7 +14,7 @@ import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 
-from nvmphys.files import replacing
+from nvmphys.files import write_text
 from nvmphys.population import law_of
 from nvmphys.records import TECHNOLOGY_NAMES
 from nvmphys.report import plots
@@ -56,8 +56,7 @@ def write_report(contents: StudyContents, folder: str | os.PathLike[str]) -> Pat
         cell=cell,
         verdict=left_out_verdict(contents.fit) if contents.fit is not None and contents.fit.pit.size else "",
     )
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(path, text)
     return path
 
 
