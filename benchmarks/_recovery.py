@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, chi2, ttest_1samp
 
 from nvmphys.fit.identify import Identified, coordinate
+from nvmphys.impact.significance import holm
 from nvmphys.parameters import Parameter
 
 TESTS = ("p_mean", "p_variance", "p_coverage")
@@ -69,12 +69,3 @@ def judged(rows: pd.DataFrame) -> pd.DataFrame:
 def least(table: pd.DataFrame) -> dict[str, float]:
     """Return the least Holm-corrected p-value of each test."""
     return {what: round(float(table[what].min()), 3) for what in TESTS}
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Return p-values corrected for their number by Holm's step-down."""
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
-    out = np.empty_like(p)
-    out[order] = np.minimum(stepped, 1.0)
-    return out

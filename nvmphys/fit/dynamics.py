@@ -7,7 +7,7 @@ out of the noise. The others stay at the model's own values, and the fit says so
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -142,32 +142,50 @@ class DynamicsFit:
                 f"no card for {name!r}: the fit of {self.model.name} did not converge ({ended.message}){hits}. "
                 "Fix a parameter that the data cannot tell (--set), widen its bounds or give other experiments"
             )
-        held, fitted = held_by_card(self.model), set(self.identified.names)
         unknown = {*self.identified.unknown, *self.identified.prior_decides}
-        return ModelCard(
-            name=name,
-            kind="dynamics",
-            technology=self.model.technology,
-            model=self.model.name,
-            values={n: self.values[n] for n in held},
-            units={n: self.model.parameter(n).unit for n in held},
-            basis={n: Basis.MEASURED if n in fitted - unknown else Basis.ASSUMED for n in held},
+        return dynamics_card(
+            self.model,
+            name,
+            self.values,
+            self.identified.names,
+            unknown,
             intervals={
                 n: {"low": low, "high": high}
                 for n, (low, high) in self.identified.intervals.items()
                 if np.isfinite([low, high]).all()
             },
             covariance={"names": list(self.identified.names), "correlation": self.identified.correlation.tolist()},
-            validity={what: list(span) for what, span in self.model.validity.items()},
             calibration={
                 "n_devices": self.n_devices,
                 "noise": self.identified.noise,
                 "left_out": {what: by_row(table) for what, table in self.left_out.items()},
             },
             provenance=provenance_of(self.sources, self.exclusions, self.options, self.seed),
-            assumptions=tuple(f"{n} was not fitted: the model's own value" for n in held if n not in fitted),
             unknown=(*self.said, *(f"{n}: not identified by these data" for n in sorted(unknown))),
         )
+
+
+def dynamics_card(
+    model: DeviceModel, name: str, values: Mapping[str, float], fitted: Collection[str], vague: Collection[str],
+    **entries: Any,
+) -> ModelCard:  # fmt: skip
+    """Return the card of a fitted device model; `vague` are those fitted that the data do not tell.
+
+    `entries` are the others of a `ModelCard`: intervals, population, covariance, calibration, provenance, unknown.
+    """
+    held = held_by_card(model)
+    return ModelCard(
+        name=name,
+        kind="dynamics",
+        technology=model.technology,
+        model=model.name,
+        values={n: float(values[n]) for n in held},
+        units={n: model.parameter(n).unit for n in held},
+        basis={n: Basis.MEASURED if n in fitted and n not in vague else Basis.ASSUMED for n in held},
+        validity={what: list(span) for what, span in model.validity.items()},
+        assumptions=tuple(f"{n} was not fitted: the model's own value" for n in held if n not in fitted),
+        **entries,
+    )
 
 
 def fit_dynamics(
@@ -226,15 +244,9 @@ def fit_dynamics(
     for name in leave_out:
         if name not in EXTREMES:
             raise unknown_name("condition to leave out", name, EXTREMES)
-    own = model.values(values)
     look = _Look(model, dict(values or {}), read_V, rest_s)
     observed = look.at(measurements)
-    if look.is_capacitor:
-        told, held = ferroelectric.defaults(model, observed)
-        free, own = free or told, model.values(held | dict(values or {}))
-    check_polarity(model.name, observed, lambda: look.at([turned(m) for m in measurements]), own)
-    parameters = _free(model, observed, own, free)
-    fixed = {name: value for name, value in own.items() if name not in {p.name for p in parameters}}
+    parameters, fixed = _chosen(look, measurements, observed, observed, free)
     found, weighted = _fitted(observed, parameters, fixed, rng, starts, profiles, progress)
     fit = DynamicsFit(
         model=model,
@@ -302,6 +314,20 @@ def _fitted(
     seen = weighed(observed, {**fixed, **at}, len(at))
     found = identify(problem_of(seen, begin, fixed), rng=rng, starts=1, profiles=profiles, tell=tell)
     return found, weighed(observed, {**fixed, **found.values}, len(at))
+
+
+def _chosen(
+    look: _Look, measurements: Sequence[Measurement], observed: Sequence[Observed], seen: Sequence[Observed],
+    free: Sequence[str] | None,
+) -> tuple[tuple[Parameter, ...], dict[str, float]]:  # fmt: skip
+    """Return the parameters to fit to what is seen, and the values of the others; refuse data of the other polarity."""
+    model, own = look.model, look.model.values(look.given)
+    if look.is_capacitor:
+        told, held = ferroelectric.defaults(model, observed)
+        free, own = free or told, model.values({**held, **look.given})
+    check_polarity(model.name, observed, lambda: look.at([turned(m) for m in measurements]), own)
+    parameters = _free(model, seen, own, free)
+    return parameters, {name: value for name, value in own.items() if name not in {p.name for p in parameters}}
 
 
 def _free(
@@ -403,18 +429,12 @@ def foretell_rows(
     BadInput
         As of `fit_dynamics`.
     """
-    look, own = _look(model, values, options), model.values(values)
-    free: Sequence[str] | None = None
+    look = _look(model, values, options)
     numbered = [replace(m, table=m.table.assign(_out=mask)) for m, mask in zip(measurements, out, strict=True)]
     observed = look.at(numbered)
-    if look.is_capacitor:
-        free, held = ferroelectric.defaults(model, observed)
-        own = model.values(held | dict(values or {}))
     seen = [only(o, ~o.table["_out"].to_numpy(dtype=bool)) for o in observed]
     kept = [o for o in seen if o.measured.size]
-    check_polarity(model.name, observed, lambda: look.at([turned(m) for m in numbered]), own)
-    parameters = _free(model, kept, own, free)
-    fixed = {name: value for name, value in own.items() if name not in {p.name for p in parameters}}
+    parameters, fixed = _chosen(look, numbered, observed, kept, None)
     found, weighted = _fitted(kept, parameters, fixed, rng, starts, False, None)
     noise = {o.experiment: o.noise for o in weighted}
     largest = max(noise.values())

@@ -18,14 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nvmphys.devices import device
-from nvmphys.devices.cards import held_by_card
 from nvmphys.devices.model import DeviceModel
 from nvmphys.errors import BadInput, CheckFailed, NvmphysError
-from nvmphys.fit.dynamics import fit_dynamics, observed_of
+from nvmphys.fit.dynamics import dynamics_card, fit_dynamics, observed_of
 from nvmphys.fit.identify import Identified, identify
 from nvmphys.fit.observed import problem_of
 from nvmphys.fit.result import provenance_of
-from nvmphys.records import Basis, Exclusion, Measurement, ModelCard, Source
+from nvmphys.records import Exclusion, Measurement, ModelCard, Source
 
 Array = NDArray[np.float64]
 
@@ -153,14 +152,10 @@ class EachFit:
             Fewer than three devices converged.
         """
         found, good = self.population(), self.good
-        held = held_by_card(self.model)
-        values = self.values | found["centre"].to_dict()
+        values = self.values | {str(n): float(x) for n, x in found["centre"].items()}
         vague = {n for n in self.free if good["unknown"].str.split(", ").map(lambda some, n=n: n in some).mean() > 0.5}
-        return ModelCard(
-            name=name, kind="dynamics", technology=self.model.technology, model=self.model.name,
-            values={n: float(values[n]) for n in held},
-            units={n: self.model.parameter(n).unit for n in held},
-            basis={n: Basis.MEASURED if n in {*self.free} - vague else Basis.ASSUMED for n in held},
+        return dynamics_card(
+            self.model, name, values, self.free, vague,
             population={
                 n: {"sigma": float(sigma), "sigma_ref": str(reference)}
                 for n, sigma, reference in zip(self.free, found["sigma"], found["sigma_ref"], strict=True)
@@ -169,10 +164,8 @@ class EachFit:
                 "names": list(self.free), "correlation": found[list(self.free)].to_numpy(dtype=float).tolist(),
                 "of": "values from device to device",
             },
-            validity={what: list(span) for what, span in self.model.validity.items()},
             calibration={"n_devices": len(good), "n_not_converged": len(self.table) - len(good)},
             provenance=provenance_of(self.sources, self.exclusions, self.options, self.seed),
-            assumptions=tuple(f"{n} was not fitted: the model's own value" for n in held if n not in self.free),
             unknown=tuple(
                 f"{n}: {share:.0%} of the variance between devices is the error of their fits"
                 for n, share in found["of_fit"].items() if share > 0.5
