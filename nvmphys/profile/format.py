@@ -129,7 +129,7 @@ def content_of(profile: VariationProfile) -> Content:
         }  # fmt: skip
     _put_sections(profile, made)
     for place in tables:
-        tables[place] = np.ascontiguousarray(tables[place], dtype=np.float64)
+        tables[place] = np.asarray(tables[place], dtype=np.float64, order="C")  # a number stays a number
     return made
 
 

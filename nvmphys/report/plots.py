@@ -288,7 +288,7 @@ def drift_log_log(ax: Axes, profile: VariationProfile, count: int = 4) -> Axes:
     ticks = [t for t in (0.1, 0.3, 1, 3, 10, 30, 100, 300) if ax.get_ylim()[0] <= t <= ax.get_ylim()[1]]
     ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
     ax.set_yticks([], minor=True)
-    ax.set_title(f"Drift from t0 = {float(profile.drift['t0_s']):g} s: median, 5–95 %; grey: extrapolated", fontsize=9)
+    ax.set_title(f"Drift from t0 = {profile.drift['t0_s']:g} s: median, 5–95 %; grey: extrapolated", fontsize=9)
     ax.legend(fontsize=7, loc="lower left", ncols=2)
     return ax
 
@@ -302,7 +302,7 @@ def drift_exponents(ax: Axes, profile: VariationProfile) -> Axes:
         target, np.maximum(mean - sigma, 0), mean + sigma, color=COLOURS[0], alpha=0.25, lw=0, label="± σ of ν"
     )
     ax.set(xlabel="target conductance [µS]", ylabel="drift exponent ν [1]", ylim=(0, None))
-    ax.set_title(f"G(t) = G(t0)·(t/t0)^-ν, t0 = {float(profile.drift['t0_s']):g} s", fontsize=9)
+    ax.set_title(f"G(t) = G(t0)·(t/t0)^-ν, t0 = {profile.drift['t0_s']:g} s", fontsize=9)
     ax.legend(fontsize=7)
     ax.grid(alpha=0.25)
     return ax

@@ -68,6 +68,12 @@ def test_both_forms_hold_the_same_bit_for_bit(whole, tmp_path):
     assert (tmp_path / "p.json").read_bytes() == (tmp_path / "q.json").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["p.h5", "p.json"])
+def test_a_number_comes_back_as_a_number(whole, tmp_path, name):
+    nv.save_profile(whole, tmp_path / name)
+    assert f"{nv.load_profile(tmp_path / name).drift['t0_s']:g}" == "20"
+
+
 def test_kept_files_of_version_1_stay_readable(whole):
     same(whole, nv.load_profile(KEPT / "whole.json"))
     assert whole.tables.quantiles_S[0, 1, 1, 20] == 1.5632228989331337e-05
