@@ -35,6 +35,7 @@ UNKNOWN = 0.5
 PRIOR_RULES = 0.7
 """Standard error as a share of that of the prior, above which the prior rather than the data decides."""
 _AT_BOUND = 1e-4
+_STEPS_TO_BOUND = 4
 _ROUGH, _FINE = 1e-3, 1e-8
 """Tolerances of the fit from each start, and of that from the best end."""
 _NEAR = 0.1
@@ -280,9 +281,13 @@ def profile_of(problem: Problem, found: Identified, name: str, points: int = 9) 
     (low, low_squares), (high, high_squares) = sides
     at = np.concatenate([low[::-1], [best], high])
     squares = np.concatenate([low_squares[::-1], [base], high_squares])
-    free = max(1, found.residuals.size - len(found.names))
-    limit = chi2.ppf(LEVEL, 1) if problem.noise_known else f_distribution.ppf(LEVEL, 1, free)
-    return Profile(name, np.array([value_at(held, x) for x in at]), (squares - base) / found.noise**2, float(limit))
+    limit = _limit(problem, max(1, found.residuals.size - len(found.names)))
+    return Profile(name, np.array([value_at(held, x) for x in at]), (squares - base) / found.noise**2, limit)
+
+
+def _limit(problem: Problem, free: int) -> float:
+    """Return the rise of the sum of squares over noise² at which a 90 % interval ends."""
+    return float(chi2.ppf(LEVEL, 1) if problem.noise_known else f_distribution.ppf(LEVEL, 1, free))
 
 
 def _risen(problem: Problem, held: Parameter, others: tuple[Parameter, ...], at: Array) -> tuple[Array, Array]:
@@ -427,7 +432,9 @@ def _identified(
     if profiles and loss == "linear" and len(names) == 1:
         intervals = {names[0]: _lone_profile(problem, float(at[0]), float(errors[0]))}
     elif profiles and loss == "linear":
-        intervals |= _profiles(minimizer, result, [n for n, e in zip(names, errors, strict=True) if e < UNKNOWN], tell)
+        told = [n for n, e in zip(names, errors, strict=True) if e < UNKNOWN]
+        for name, ends in _profiles(minimizer, result, told, tell).items():
+            intervals[name] = _ended(problem, name, values, intervals[name], ends, _limit(problem, free) * noise**2)
     unknown = tuple(n for n in names if np.ptp(np.clip(intervals[n], 0.0, 1.0)) > UNKNOWN)
     own = {p.name: p for p in parameters}
     widths = _prior_widths(parameters, at)
@@ -471,8 +478,7 @@ def _lone_profile(problem: Problem, best: float, error: float) -> tuple[float, f
         return float((left(x) ** 2).sum())
 
     least, free = squares(best), max(1, left(best).size - 1)
-    by_noise = float(chi2.ppf(LEVEL, 1))
-    rise = by_noise if problem.noise_known else least * float(f_distribution.ppf(LEVEL, 1, free)) / free
+    rise = _limit(problem, free) * (1.0 if problem.noise_known else least / free)
 
     def above(x: float) -> float:
         return squares(x) - least - rise
@@ -499,7 +505,7 @@ def _by_known_noise(best: MinimizerResult, held: MinimizerResult) -> float:
 def _profiles(
     minimizer: Minimizer, result: MinimizerResult, names: Sequence[str], tell: Tell | None
 ) -> dict[str, tuple[float, float]]:
-    """Return the 90 % intervals of coordinates by the profile of the likelihood; where it gives none, none."""
+    """Return the 90 % intervals of coordinates by the profile of the likelihood; where no end was found, infinite."""
     found, compare = {}, None if minimizer.scale_covar else _by_known_noise
     for k, name in enumerate(names):
         if tell is not None:
@@ -510,6 +516,26 @@ def _profiles(
                 levels = conf_interval(minimizer, result, p_names=[name], sigmas=[LEVEL], prob_func=compare)[name]
         except (MinimizerException, ValueError, KeyError, TypeError, RuntimeError):
             continue
-        low, high = (float(levels[k][1]) for k in (0, -1))
-        found[name] = (low if np.isfinite(low) else 0.0, high if np.isfinite(high) else 1.0)
+        found[name] = float(levels[0][1]), float(levels[-1][1])
     return found
+
+
+def _ended(
+    problem: Problem, name: str, values: Values, linear: tuple[float, float], ends: tuple[float, float], rise: float
+) -> tuple[float, float]:
+    """Return an interval whose ends were all found.
+
+    Where none was, the data set no limit up to the bound, if the sum of squares has not risen by `rise` there. If it
+    has, the search itself ended before its time, as it does where an interval is narrower than its least step: then
+    the standard error counts.
+    """
+    out = []
+    for end, by_error, bound in zip(ends, linear, (0.0, 1.0), strict=True):
+        if not np.isfinite(end):
+            held = next(p for p in problem.parameters if p.name == name)
+            others = tuple(replace(p, value=values[p.name]) for p in problem.parameters if p.name != name)
+            way = np.linspace(coordinate(held, values[name]), bound, _STEPS_TO_BOUND + 1)[1:]
+            limited = _risen(problem, held, others, way)[1][-1] - _squares(problem, values) > rise
+            end = by_error if limited else bound
+        out.append(end)
+    return out[0], out[1]

@@ -164,3 +164,14 @@ def test_the_interval_of_a_lone_parameter_is_lopsided_as_its_likelihood_is_and_e
     found = identify(weak, rng=np.random.default_rng(1))
     assert found.intervals["tau"] == pytest.approx((0.02, 50.0))
     assert found.unknown == ("tau",)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-14])
+def test_data_without_noise_are_told_to_the_last_digit_and_not_called_unknown(noise):
+    x = np.linspace(0, 1, 40)
+    a, b = (Parameter(name, "1", 1.0, (0.1, 10.0), "", "", "log") for name in "ab")
+    data = 2.0 * np.exp(-3.0 * x) + noise * np.sin(99 * x)
+    line = Problem((a, b), lambda p: data - p["a"] * np.exp(-p["b"] * x))
+    found = identify(line, rng=np.random.default_rng(1))
+    assert found.unknown == ()
+    assert found.intervals["b"] == pytest.approx((3.0, 3.0), rel=1e-6)
