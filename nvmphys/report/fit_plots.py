@@ -203,7 +203,7 @@ def predicted_against_measured(ax: Axes, rows: pd.DataFrame, what: str) -> Axes:
         ax.plot(ends, ends, "-", lw=0.8, color="0.4")
         ax.fill_between(ends, ends - half, ends + half, color=colour, alpha=0.2, lw=0)
     quantity = " / ".join(dict.fromkeys(rows["quantity"]))
-    ax.set(xlabel=f"predicted {quantity}", ylabel="measured")
+    ax.set(xlabel=f"predicted {quantity}", ylabel=f"measured {quantity}")
     ax.set_title(f"without {what}, 90 % band", fontsize=9)
     ax.legend(fontsize=7)
     ax.grid(alpha=0.25)
