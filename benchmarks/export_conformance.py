@@ -1,7 +1,7 @@
 """Every consumer's export of every shipped conductance card holds what its loss report says.
 
 Cells are drawn from the written files: in the real tool where it is installed, else by a reader written to its
-documentation; each row of the printed table says which. NVMPHYS_AIHWKIT_PYTHON names a Python that has aihwkit,
+documentation; each printed line says which. NVMPHYS_AIHWKIT_PYTHON names a Python that has aihwkit,
 NVMPHYS_CROSSSIM the folder of CrossSim 3, NVMPHYS_AIHWKIT_TRAINING_PYTHON a Python whose torch aihwkit's tiles run
 with. Devices for training get the pulses of a simulated filament (`rram_gap`).
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from _claims import conclude
 
 import nvmphys as nv
 from nvmphys.exporters import consumers, export
-from nvmphys.exporters.conformance import LIMIT, CheckRow, Export, as_table, check
+from nvmphys.exporters.conformance import LIMIT, CheckRow, Export, check
 from nvmphys.profile.dynamics import pulse_update_of
 
 TARGETS = 16
@@ -51,13 +52,14 @@ def exports(profile: nv.VariationProfile, folder: Path, pulses: bool) -> list[Ex
 
 
 def show(each: Export, rows: Sequence[CheckRow]) -> None:
-    """Print what an export carries, approximates and drops, and what was found."""
-    print(f"\n{each.profile.name} → {each.consumer}")
-    for words in as_table(rows):
-        print("  " + "  ".join(f"{word:<{width}}" for word, width in zip(words, WIDTHS, strict=True)).rstrip())
-
-
-WIDTHS = (41, 12, 22, 8, 6, 4, 10)
+    """Print what an export carries, approximates and drops, and what was found (`nvmphys export --check`: each row)."""
+    counts = Counter(row.status for row in rows if row.property != "does something")
+    judged = [row for row in rows if row.passed is not None]
+    worst = max((row.z or 0.0 for row in judged), default=0.0)
+    sources = ", ".join(sorted({row.source for row in judged}))
+    said = ", ".join(f"{counts[status]} {status}" for status in ("carried", "approximated", "dropped"))
+    verdict = f"{len(judged)} drawn from, {sources}, largest |z| {worst:.2f}" if judged else "nothing to draw from"
+    print(f"{each.profile.name} → {each.consumer}: {said}; {verdict}")
 
 
 def main(names: Sequence[str]) -> int:
