@@ -63,7 +63,7 @@ def test_a_series_resistance_has_its_slope_at_once():
 
 @pytest.mark.parametrize("compliance", [None, 5e-4])
 def test_slopes_of_a_switching_cell_are_the_differences_of_its_paths(compliance):
-    """Where the filament runs away the error of order 2 shows: 1.5 % of the largest slope there, 2e-4 in the middle.
+    """Where the filament runs away the steps show: 0.2 % of the largest slope there, 1e-5 in the middle.
 
     A step within which the source begins to limit takes slopes along by the law of its beginning: a few points are off.
     """
@@ -83,8 +83,28 @@ def test_slopes_of_a_switching_cell_are_the_differences_of_its_paths(compliance)
         ):
             expected = (ends[0] - ends[1]) / (2 * step)
             apart = np.abs(seen - expected) / np.max(np.abs(expected))
-            assert (apart.max() if compliance is None else np.quantile(apart, 0.95)) <= 0.015, name
-            assert np.median(apart) <= 2e-4, name
+            assert (apart.max() if compliance is None else np.quantile(apart, 0.95)) <= 0.002, name
+            assert np.median(apart) <= 1e-5, name
+
+
+def test_slopes_come_back_from_a_runaway():
+    """In RESET the JART cell runs away within a nanosecond: slopes grow a millionfold and shrink again.
+
+    Beyond it they are good to a third (a method of order 2 left them 900 times too large there, with the wrong sign).
+    """
+    cell, values = device("rram_jart"), {"Nmax": 2.25e27, "Nmin": 7.9e23, "dWA": 1.352}
+    ends_S = np.array([0.0, 1e-6, 1000.0, 1000.1, 1000.2, 1050.0, 1150.0, 1200.0, 1300.0, 2000.0]) * 1e-6
+    wave = through(ends_S, np.array([0.0, -0.9, -0.9, 0.0, *[1.2] * 6]))
+    found = transient(cell, wave, alike(cell, values), slopes_by=("Nmax", "dWA"))
+    for k, name in enumerate(("Nmax", "dWA")):
+        step = 1e-6 * values[name]
+        high, low = (
+            transient(cell, wave, alike(cell, values | {name: values[name] + side}), rtol=1e-10).states[3:, 0, 0, 0]
+            for side in (step, -step)
+        )
+        seen, expected = found.state_slopes[3:, 0, 0, k], (high - low) / (2 * step)
+        assert seen[:2] == pytest.approx(expected[:2], rel=1e-4), name
+        assert seen[2:] == pytest.approx(expected[2:], rel=0.34), name
 
 
 def test_the_path_is_the_same_with_and_without_slopes():
