@@ -115,10 +115,11 @@ DESIGNS: Mapping[str, Design] = {
     "threshold, pulses": Design("rram_threshold", (("pulse", {}),), {"Vp": 0.1, "Ap": 0.3, "xo": 0.1}),
     "JART, trains at two temperatures": Design(
         "rram_jart",
-        at_temperatures("pulse_train", 300.0, 350.0, n_pulses=12, amplitude_V=-0.7, width_s=5e-5),
-        {"Nmin": 0.2, "Nmax": 0.2, "dWA": 0.01, "ldisc": 0.05},
+        at_temperatures("pulse_train", 300.0, 350.0, n_pulses=30, amplitude_V=-0.7, width_s=5e-5),
+        {"Nmin": 0.1, "Nmax": 0.1, "dWA": 0.01},
         abrupt=True,
         read_V=0.2,
+        starts=4,
     ),
     "accumulative, a train and drift at two temperatures": Design(
         "pcm_accumulative",
