@@ -19,15 +19,21 @@ from numpy.typing import NDArray
 from nvmphys.cards import load_card, save_card
 from nvmphys.crossbar import Crossbar, MatvecError, Validation, find_ngspice, matvec_error, validate
 from nvmphys.crossbar.checks import Finding, check_cell, coverage, solver_finding, statistics_finding
+from nvmphys.crossbar.device_cells import AGREEMENT, drawn_cells
 from nvmphys.crossbar.draws import CellsOfLaw, DrawCells, DrawnArrays, SinhReads
 from nvmphys.crossbar.monte_carlo import MonteCarlo, monte_carlo
+from nvmphys.crossbar.settling import Settling, settling_time
 from nvmphys.crossbar.size_map import size_map
+from nvmphys.crossbar.transient_validation import transient_finding, validate_transient
+from nvmphys.crossbar.writing import SCHEMES, WritePulse, pulses_to_limit, write
+from nvmphys.devices.cards import dynamics_of, model_or_card
+from nvmphys.devices.model import DeviceModel
 from nvmphys.errors import BadInput
 from nvmphys.files import replacing, sha256, write_text
 from nvmphys.population import law_of
 from nvmphys.profile import VariationProfile, build_profile, load_profile, save_profile
 from nvmphys.profile.array_cells import CellsOfProfile, reads_of
-from nvmphys.report.arrays import draw_monte_carlo, draw_size_map, draw_validation
+from nvmphys.report.arrays import draw_monte_carlo, draw_settling, draw_size_map, draw_validation, draw_written
 from nvmphys.study import Array as ArraySettings
 
 Array = NDArray[np.float64]
@@ -36,6 +42,10 @@ Progress = Callable[[str, int, int], None]
 PROFILE_SUFFIXES = (".h5", ".hdf5", ".json")
 PREDICTED = 10
 """Predicted draws for each that ngspice makes: the prediction's own error is then small beside the interval."""
+SETTLED_FOR = 1.2
+"""How far ngspice goes along, over the settling time."""
+MOST_DISTURBING = 100
+"""Pulses that half-selected cells are tried with, where nobody has reached the limit before."""
 _HOUR_S = 3600.0
 
 
@@ -109,7 +119,9 @@ def drawn_arrays(source: CellSource, settings: ArraySettings, seed: int) -> Draw
     """Return arrays of random targets, uniform over the levels known, to be drawn by number."""
     target_S = np.random.default_rng(seed).uniform(*source.level_range_S, size=settings.size)
     wire = settings.r_wire_ohm
-    circuit = Crossbar(target_S, wire, wire, settings.r_driver_ohm, settings.r_sense_ohm)
+    circuit = Crossbar(
+        target_S, wire, wire, settings.r_driver_ohm, settings.r_sense_ohm, capacitance=settings.capacitance
+    )  # fmt: skip
     return DrawnArrays(circuit, np.full(settings.size[0], settings.v_read_V), source.cells, seed, source.reads)
 
 
@@ -123,6 +135,10 @@ class Judged:
         Of the first array drawn, nodal against ngspice.
     matvec : MatvecError
     solver, cell, statistics : Finding
+    settling : Settling or None
+        Of a step of the inputs to the read voltage; None without capacitance.
+    transient : Finding or None
+        Its currents over time, against ngspice.
     settings : nvmphys.study.Array
     time_s : float
     read_power_W : float
@@ -136,11 +152,14 @@ class Judged:
     statistics: Finding
     settings: ArraySettings
     time_s: float
+    settling: Settling | None = None
+    transient: Finding | None = None
 
     @property
     def findings(self) -> dict[str, Finding]:
-        """The three, by name."""
-        return {"solver": self.solver, "cell": self.cell, "statistics": self.statistics}
+        """The three, and with capacitance the transient, by name."""
+        found = {"solver": self.solver, "cell": self.cell, "statistics": self.statistics}
+        return found if self.transient is None else found | {"transient": self.transient}
 
     @property
     def read_power_W(self) -> float:
@@ -163,6 +182,8 @@ class Judged:
             "time_s": self.time_s, "error_mean_of_full_scale": error.mean, "error_sigma_of_full_scale": error.sigma,
             "ir_drop_max": float(np.nanmax(result.nodal.ir_drop_fraction)), "read_power_W": self.read_power_W,
         }  # fmt: skip
+        if self.settling is not None:
+            found["settling"] = self.settling.figures()
         return found | ({} if read_s is None else {"read_energy_J": self.read_power_W * read_s})
 
     def section(self) -> dict[str, Any]:
@@ -179,6 +200,11 @@ class Judged:
             "spice_checked": self.validation.checked, "spice": str(self.validation),
         } | {name: asdict(finding) for name, finding in self.findings.items()} | (
             {} if settings.temperature_K is None else {"temperature_K": settings.temperature_K}
+        ) | (
+            {} if self.settling is None else {
+                "capacitance_F": {"line_segment": settings.c_line_F, "cell": settings.c_cell_F},
+                "settling": self.settling.figures(),
+            }
         )  # fmt: skip
 
 
@@ -203,7 +229,7 @@ def judge(
     Parameters
     ----------
     what : str
-        A card or a profile file, whose cells are drawn.
+        A card or a profile file, whose cells are drawn; of a dynamics card the state of each cell is.
     settings : nvmphys.study.Array
     seed : int
     backend : {"ngspice", "nodal"}, optional
@@ -220,6 +246,8 @@ def judge(
     MissingTool, CheckFailed
         Of ngspice.
     """
+    if Path(what).suffix not in PROFILE_SUFFIXES and load_card(what).kind == "dynamics":
+        return _judge_devices(what, settings, seed, backend, bool(draws) or predict_with is not None)
     source = cell_source(what, settings, extras=False)
     predicting = None if predict_with is None else cell_source(predict_with, settings, extras=False)
     if predicting is not None and source.reads is None:  # a card says nothing of read currents, its profile may
@@ -234,7 +262,133 @@ def judge(
         if draws:
             statistics = _statistics(arrays, source, predicting, what, draws, progress)
     error = matvec_error(crossbar, arrays.v, validation.nodal)
-    return Judged(validation, error, solver_finding(validation), cell, statistics, settings, source.time_s)
+    made = Judged(validation, error, solver_finding(validation), cell, statistics, settings, source.time_s)
+    return _with_settling(made)
+
+
+def _with_settling(judged: Judged) -> Judged:
+    """Add how fast the outputs settle, where there is capacitance, and ngspice's word on it."""
+    validation, settings = judged.validation, judged.settings
+    if settings.capacitance.absent:
+        return judged
+    crossbar, v = validation.crossbar, validation.nodal.applied_V
+    settling = settling_time(crossbar, v, within=settings.settle_within, of="full_scale")
+    transient = Finding("not_made", words="no SPICE check was made (backend 'nodal')")
+    if validation.checked:
+        until_s = SETTLED_FOR * settling.slowest_s
+        transient = transient_finding(validate_transient(crossbar, settling.transient.stimulus, until_s))
+    return replace(judged, settling=settling, transient=transient)
+
+
+def _judge_devices(what: str, settings: ArraySettings, seed: int, backend: str, statistics: bool) -> Judged:
+    """Validate an array of a dynamics card's cells, each at a state that is drawn."""
+    if statistics:
+        raise BadInput(
+            f"{what} is a dynamics card, which says nothing of programmed cells: leave --draws and --profile out, or "
+            "validate the profile of a programming scheme (nvmphys profile build --scheme)"
+        )
+    crossbar, _ = device_array(what, settings, seed)
+    v = np.full(settings.size[0], settings.v_read_V)
+    validation = validate(crossbar, v, backend, tolerance=AGREEMENT)
+    cell = no_spice = Finding("not_made", words="no SPICE check was made (backend 'nodal')")
+    if validation.checked:
+        cell = check_cell(crossbar, abs(settings.v_read_V), tolerance=AGREEMENT)
+    none = Finding("not_made", words="a dynamics card says nothing of programmed cells")
+    error = matvec_error(crossbar, v, validation.nodal)
+    made = Judged(
+        validation, error, solver_finding(validation), cell, none if validation.checked else no_spice, settings, 0.0
+    )  # fmt: skip
+    return _with_settling(made)
+
+
+def device_array(
+    what: str, settings: ArraySettings, seed: int, start: Mapping[str, float] | None = None
+) -> tuple[Crossbar, DeviceModel]:
+    """Return an array of cells of a dynamics card, or of a device model at its defaults, and the model.
+
+    The first state of each cell is drawn where `start` does not give it, as are the parameters that the card's
+    population lets differ.
+
+    Raises
+    ------
+    BadInput
+        A conductance card, which has no states; and what `nvmphys.crossbar.device_cells.drawn_cells` refuses.
+    """
+    found = model_or_card(what)
+    model, values, population = (found, {}, {}) if isinstance(found, DeviceModel) else (
+        *dynamics_of(found), found.population
+    )  # fmt: skip
+    heat = {} if settings.temperature_K is None else {"temperature_K": settings.temperature_K}
+    rng = np.random.default_rng(seed)
+    cells = drawn_cells(model, settings.size, rng, values=values, population=population, start=start, **heat)
+    wire = settings.r_wire_ohm
+    crossbar = Crossbar(
+        cells.conductance_S, wire, wire, settings.r_driver_ohm, settings.r_sense_ohm, cell=cells,
+        capacitance=settings.capacitance,
+    )  # fmt: skip
+    return crossbar, model
+
+
+def write_cells(
+    what: str,
+    settings: ArraySettings,
+    places: Sequence[tuple[int, int]],
+    pulse: WritePulse,
+    folder: str | os.PathLike[str],
+    *,
+    scheme: str,
+    repeat: int,
+    seed: int,
+    start: Mapping[str, float] | None = None,
+    limit: float | None = None,
+    form: str = "auto",
+    progress: Progress | None = None,
+) -> tuple[dict[str, Any], list[Path]]:
+    """Write cells of an array in ngspice, into `cells.csv`, `write.json` and `write.png`.
+
+    Returns
+    -------
+    dict
+        Plain values: changes by kind of cell, energies, and with a limit after how many pulses half-selected cells
+        have changed by it.
+    list of Path
+
+    Raises
+    ------
+    BadInput, MissingTool, CheckFailed
+        As of `device_array` and `nvmphys.crossbar.write`.
+    """
+    folder = Path(folder)
+    crossbar, model = device_array(what, settings, seed, start)
+    done = write(
+        crossbar, places, pulse, scheme=scheme, repeat=repeat, read_V=settings.v_read_V, form=form, progress=progress
+    )
+    figures: dict[str, Any] = {
+        "model": model.name, "size": list(settings.size), "scheme": scheme, "cells": [list(place) for place in places],
+        "pulse": asdict(pulse), "pulses_each": repeat, "read_V": done.read_V, "change": done.by_kind(),
+        "selected_before_S": [float(done.before_S[place]) for place in places],
+        "selected_after_S": [float(done.after_S[place]) for place in places],
+        "energy_J": done.energy_J.tolist(), "form": done.form, "ngspice": done.ngspice.version,
+        "options": done.options, "seconds": round(done.seconds, 3),
+    }  # fmt: skip
+    shares = SCHEMES[scheme]
+    if limit is not None:
+        if shares is None:
+            raise BadInput("--limit needs the scheme half or third: floating lines have no voltage of their own")
+        share = max(1 - shares[1], shares[0])
+        count = pulses_to_limit(crossbar.cell, pulse, share, limit, read_V=done.read_V, most=MOST_DISTURBING)  # type: ignore[arg-type]
+        least = float(count.min())
+        figures["pulses_to_limit"] = {
+            "limit": limit, "voltage_V": share * pulse.voltage_V, "fewest": least if np.isfinite(least) else None,
+            "cells_beyond": int(np.isfinite(count).sum()), "pulses_tried": MOST_DISTURBING,
+        }  # fmt: skip
+    texts = {
+        "cells.csv": done.table().to_csv(index=False, lineterminator="\n"),
+        "write.json": json.dumps(figures, indent=2) + "\n",
+    }
+    written = [write_text(folder / name, text) for name, text in texts.items()]
+    title = f"{model.name}, {pulse.voltage_V:g} V for {pulse.width_s:g} s, scheme {scheme}, pulses a cell: {repeat}"
+    return figures, [*written, _write_figure(folder / "write.png", draw_written(done, places, title))]
 
 
 def _statistics(
@@ -259,7 +413,7 @@ def _statistics(
 
 
 def write_judged(judged: Judged, folder: str | os.PathLike[str], read_s: float | None = None) -> list[Path]:
-    """Write `validation.json`, `ir_drop.csv` (word line × bit line), `outputs.csv` and `validation.png`."""
+    """Write `validation.json`, `ir_drop.csv` (word line × bit line), `outputs.csv` and pictures."""
     folder, error, nodal = Path(folder), judged.matvec, judged.validation.nodal
     outputs = pd.DataFrame(
         {
@@ -267,6 +421,8 @@ def write_judged(judged: Judged, folder: str | os.PathLike[str], read_s: float |
             "ideal_A": error.ideal_A, "current_A": error.actual_A, "error_of_full_scale": error.error,
         }
     )  # fmt: skip
+    if judged.settling is not None:
+        outputs["settling_s"], outputs["elmore_s"] = judged.settling.time_s, judged.settling.elmore_s
     if judged.validation.spice is not None:
         outputs["ngspice_A"] = judged.validation.spice.solution.current_A
     texts = {
@@ -275,7 +431,10 @@ def write_judged(judged: Judged, folder: str | os.PathLike[str], read_s: float |
         "outputs.csv": outputs.to_csv(index=False, lineterminator="\n"),
     }
     written = [write_text(folder / name, text) for name, text in texts.items()]
-    return [*written, _write_figure(folder / "validation.png", draw_validation(judged.validation, error))]
+    written.append(_write_figure(folder / "validation.png", draw_validation(judged.validation, error)))
+    if judged.settling is not None:
+        written.append(_write_figure(folder / "settling.png", draw_settling(judged.settling)))
+    return written
 
 
 def run_monte_carlo(

@@ -32,12 +32,14 @@ from nvmphys.codegen import suffix
 from nvmphys.codegen.bench import BENCHED, bench_deck, bench_name
 from nvmphys.codegen.chosen import choose
 from nvmphys.crossbar import find_ngspice
+from nvmphys.crossbar.writing import WritePulse
 from nvmphys.devices import device, devices
 from nvmphys.devices.cards import dynamics_of
 from nvmphys.errors import BadInput, MissingTool, NvmphysError
-from nvmphys.exporters import conformance, consumers, export
+from nvmphys.exporters import conformance, consumers, export, usage
 from nvmphys.files import replacing, write_text
 from nvmphys.fit import fittable
+from nvmphys.fit.compare import BUDGET_S
 from nvmphys.fit.result import versions
 from nvmphys.impact import Wires, digits_network
 from nvmphys.impact.through import compare_through, in_words
@@ -46,6 +48,7 @@ from nvmphys.population import models as conductance_models
 from nvmphys.profile import violations
 from nvmphys.profile.confidence import DEFAULT_REPLICATES
 from nvmphys.profile.dynamics import pulse_update_of, read_iv_of
+from nvmphys.profile.words import sections_in_words
 from nvmphys.report import (
     cell,
     column_name,
@@ -68,9 +71,12 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
-crossbar_app = typer.Typer(help="Crossbars of cells drawn from a card.", no_args_is_help=True)
-profile_app = typer.Typer(help="Variation profiles: build, show, check, convert.", no_args_is_help=True)
+crossbar_app = typer.Typer(help="Crossbars of cells drawn from a card.", no_args_is_help=True, rich_markup_mode=None)
+profile_app = typer.Typer(
+    help="Variation profiles: build, show, check, convert.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(crossbar_app, name="crossbar")
 app.add_typer(profile_app, name="profile")
 
@@ -207,7 +213,12 @@ def fit(
     ] = None,
     columns: Annotated[Path | None, typer.Option(help="Column map, a TOML file.")] = None,
     holdout: Annotated[float, typer.Option(help="Share of devices left out to judge the fit.")] = 0.2,
-    technology: Annotated[str, typer.Option(help="rram, pcm or fefet.")] = "rram",
+    technology: Annotated[
+        str | None, typer.Option(help="rram, pcm or fefet; of a card rram by default, of --compare all by default.")
+    ] = None,
+    budget: Annotated[
+        float, typer.Option(help="Processor seconds that each candidate of --compare may take in all.", min=1.0)
+    ] = BUDGET_S,
     levels: Annotated[int | None, typer.Option(help="Number of programming levels from 0 to --g-max.")] = None,
     g_max: Annotated[float | None, typer.Option(help="Top of the programming range [S].")] = None,
     knots: Annotated[int | None, typer.Option(help="Level knots of the fitted surface.")] = None,
@@ -227,7 +238,7 @@ def fit(
     Or ask which model: nvmphys fit data.csv --compare -o ranking.csv.
     """
     if compare:
-        _compare(data, columns, holdout, seed, out, report_to, as_json)
+        _compare(data, columns, holdout, seed, out, report_to, as_json, technology, budget)
         return
     if model is None or out is None:
         raise BadInput("fit needs --model NAME and -o CARD.toml, or --compare to rank all models")
@@ -250,7 +261,7 @@ def fit(
     following = _next(result) if show_next else None
     if report_to is not None and not isinstance(result, nv.FitResult):
         _say(f"report: {_write_report(result, following, report_to, out.stem)}")
-    card = result.card(out.stem) if isinstance(result, nv.DynamicsFit) else result.card(out.stem, technology)
+    card = result.card(out.stem) if isinstance(result, nv.DynamicsFit) else result.card(out.stem, technology or "rram")
     nv.save_card(card, out)
     if as_json:
         print(json.dumps({"card": str(out), "calibration": dict(card.calibration)}, default=str))
@@ -293,14 +304,17 @@ def _fit_each(
 
 def _compare(
     data: list[str], columns: Path | None, holdout: float, seed: int, out: Path | None, report_to: Path | None,
-    as_json: bool,
+    as_json: bool, technology: str | None, budget: float,
 ) -> None:  # fmt: skip
     """Rank all models and print or write the table."""
     suffixes = (".csv", ".json")
     if out is not None and out.suffix not in suffixes:
         raise BadInput(f"-o of --compare must end in {' or '.join(suffixes)} (got {out.name})")
     with _progress() as progress:
-        found = nv.compare(_measurements(data, columns), holdout=holdout, seed=seed, progress=progress)
+        found = nv.compare(
+            _measurements(data, columns), holdout=holdout, seed=seed, progress=progress, technology=technology,
+            budget_s=budget,
+        )  # fmt: skip
     table = found.table()
     text = json.dumps(
         {
@@ -334,7 +348,8 @@ def _write_report(
 ) -> Path:  # fmt: skip
     """Write the page of a fit."""
     if isinstance(result, nv.LawFit):
-        return write_fit_page(law_page(result, title), folder)
+        with _progress() as progress:
+            return write_fit_page(law_page(result, title, progress), folder)
     with _progress() as progress:
         page = dynamics_page(result, title, following, progress)
     return write_fit_page(page, folder)
@@ -434,6 +449,13 @@ def validate(
         Path | None, typer.Option("--profile", help="The profile that predicts the statistics; of a card else its own.")
     ] = None,
     read_time: Annotated[float | None, typer.Option(help="Duration of a read [s], for its energy.")] = None,
+    line_farad: Annotated[
+        float, typer.Option("--c-line", min=0, help="Capacitance of each segment of a line [F]: settling time.")
+    ] = 0.0,
+    cell_farad: Annotated[float, typer.Option("--c-cell", min=0, help="Capacitance across each cell [F].")] = 0.0,
+    within: Annotated[
+        float, typer.Option("--settle-within", min=1e-6, max=0.5, help="Share of full scale that is settled.")
+    ] = 0.01,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for maps, outputs and a picture.")] = None,
     into: Annotated[
         Path | None, typer.Option(help="Write the profile again, with what was found in its array section.")
@@ -443,10 +465,13 @@ def validate(
 ) -> None:
     """Validate an array in three parts, solver, cell and statistics: nvmphys crossbar validate pcm_90nm --size 32x32.
 
-    With --draws 100 arrays are drawn in ngspice and held against what a profile predicts. The exit code is 1 where a
+    With --draws 100 arrays are drawn in ngspice and held against what a profile predicts. With --c-line or --c-cell
+    the settling time of the outputs is told, and its transient held against ngspice's. The exit code is 1 where a
     comparison that was made did not pass.
     """
-    settings = _array_settings(size, time, temperature, wire, driver, sense, volts)
+    settings = _array_settings(size, time, temperature, wire, driver, sense, volts).model_copy(
+        update={"c_line_F": line_farad, "c_cell_F": cell_farad, "settle_within": within}
+    )
     profile = predict_with or (Path(cells) if Path(cells).suffix in array_study.PROFILE_SUFFIXES else None)
     if into is not None and profile is None:
         raise BadInput("--into writes a profile again: give --profile, or a profile in place of the card")
@@ -462,6 +487,8 @@ def validate(
         for name, finding in found.findings.items():
             print(f"{name}: {finding}")
         print(f"matrix-vector error {found.matvec.mean:+.3%} ± {found.matvec.sigma:.3%} of full scale")
+        if found.settling is not None:
+            print(f"settling: {found.settling}")
         energy = "" if read_time is None else f", {found.read_power_W * read_time:.4g} J a read"
         print(f"read power {found.read_power_W:.4g} W{energy}")
     for path in [] if out is None else array_study.write_judged(found, out, read_time):
@@ -508,6 +535,70 @@ def montecarlo(
          f"{made.error.std():.3%} of full scale")  # fmt: skip
     for path in written:
         print(path)
+
+
+@crossbar_app.command("write")
+def write_command(
+    card: CardName,
+    voltage: Annotated[float, typer.Option(help="Voltage of the pulse from word line to bit line [V].")],
+    width: Annotated[float, typer.Option(help="Width of the pulse [s], half of each edge counted.")],
+    cells: Annotated[list[str], typer.Option("--cell", help="Cell to write, as WORD,BIT from 0; may be repeated.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the cells, the summary and a picture.")],
+    size: Size = "8x8",
+    scheme: Annotated[str, typer.Option(help="Other lines: half (V/2), third (V/3, 2V/3) or floating.")] = "half",
+    pulses: Annotated[int, typer.Option(min=1, help="Pulses for each cell.")] = 1,
+    edge: Annotated[float | None, typer.Option(help="Each edge [s]; default 5 % of the width.")] = None,
+    rest: Annotated[float | None, typer.Option(help="Time at 0 V before and after [s]; default half a width.")] = None,
+    start: Annotated[
+        list[str] | None, typer.Option("--start", help="A state of all cells, as g=1.2; else the first is drawn.")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="Temperature [K]; default 300.")] = None,
+    wire: Wire = 1.0,
+    driver: Driver = 0.0,
+    sense: Sense = 0.0,
+    volts: Volts = 0.1,
+    limit: Annotated[
+        float | None, typer.Option(help="Count the pulses after which half-selected cells have changed by this share.")
+    ] = None,
+    form: Annotated[str, typer.Option(help="Cells in ngspice: auto, osdi (compiled) or subcircuit.")] = "auto",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write cells, and see what it does to the others: crossbar write rram_jart --voltage -1.2 --width 1e-6 --cell 3,4.
+
+    All cells move by their model's equations in ngspice; what half-selected ones lose is in cells.csv, write.json and
+    write.png.
+    """
+    settings = _array_settings(size, None, temperature, wire, driver, sense, volts)
+    write_pulse = WritePulse(voltage, width, edge, rest)
+    places = [_place(text) for text in cells]
+    with _progress() as progress:
+        figures, written = array_study.write_cells(
+            card, settings, places, write_pulse, out, scheme=scheme, repeat=pulses, seed=seed,
+            start=_assigned(start, "--start"), limit=limit, form=form, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        print(json.dumps(figures | {"files": [str(path) for path in written]}))
+        return
+    for place, before, after in zip(places, figures["selected_before_S"], figures["selected_after_S"], strict=True):
+        print(f"cell {place[0]},{place[1]}: {before * 1e6:.4g} -> {after * 1e6:.4g} µS at {volts:g} V")
+    for kind, found in figures["change"].items():
+        print(f"{kind}: {found['cells']} cells, changed {found['mean']:+.3%}, at most {found['largest_magnitude']:.3%}")
+    print(f"energy {sum(figures['energy_J']):.4g} J of {len(figures['energy_J'])} pulses")
+    if limit is not None:
+        reached = figures["pulses_to_limit"]
+        count = f"more than {reached['pulses_tried']}" if reached["fewest"] is None else f"{reached['fewest']:.0f}"
+        print(f"pulses at {reached['voltage_V']:g} V until a cell has changed by {limit:.3%}: {count}")
+    for path in written:
+        _say(str(path))
+
+
+def _place(text: str) -> tuple[int, int]:
+    """Read the place of a cell."""
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+        raise BadInput(f"--cell must read WORD,BIT, both counted from 0 (got {text!r}): for example 3,4")
+    return int(parts[0]), int(parts[1])
 
 
 @crossbar_app.command("map")
@@ -562,7 +653,7 @@ def profile_build(
         str | None, typer.Option(help="Targets [S], comma-separated; default 32 over the range.")
     ] = None,
     times: Annotated[
-        str | None, typer.Option(help="Times since programming [s], comma-separated; default the last known.")
+        str | None, typer.Option(help="Times since programming [s], comma-separated; default one a decade.")
     ] = None,
     extrapolate: Annotated[bool, typer.Option(help="Allow times beyond the card's; they are marked.")] = False,
     temperatures: Annotated[
@@ -593,7 +684,7 @@ def profile_build(
         sections = _of_dynamics(dynamics, nv.load_scheme(scheme), pulses, seed)
     elif pulses:
         raise BadInput(f"card {loaded.name} holds no dynamics to give pulses to: leave --pulses out")
-    when = _numbers(times, "--times") or [nv.law_of(loaded).time_range_s[1]]
+    when = _numbers(times, "--times")
     profile = nv.build_profile(
         loaded, axis, when, heat, rng=seed, extrapolate=extrapolate, replicates=replicates, **sections
     )
@@ -653,7 +744,9 @@ def _say_programming(summary: pd.DataFrame) -> None:
 
 
 @profile_app.command("show")
-def profile_show(file: Annotated[Path, typer.Argument(help="A profile (HDF5).")], as_json: AsJson = False) -> None:
+def profile_show(
+    file: Annotated[Path, typer.Argument(help="A profile (HDF5, or JSON with its npz).")], as_json: AsJson = False
+) -> None:
     """Show a profile's axes, bases and a few of its numbers: nvmphys profile show P.h5."""
     profile = nv.load_profile(file)
     tables = profile.tables
@@ -663,7 +756,7 @@ def profile_show(file: Annotated[Path, typer.Argument(help="A profile (HDF5).")]
             "target_S": tables.target_S.tolist(), "time_s": tables.time_s.tolist(),
             "temperature_K": tables.temperature_K.tolist(),
             "mean_S": tables.mean_S.tolist(), "sigma_S": tables.sigma_S.tolist(),
-            "assumptions": profile.assumptions, "unknown": profile.unknown,
+            "sections": sections_in_words(profile), "assumptions": profile.assumptions, "unknown": profile.unknown,
         }  # fmt: skip
         print(json.dumps(summary))
         return
@@ -673,6 +766,8 @@ def profile_show(file: Annotated[Path, typer.Argument(help="A profile (HDF5).")]
         print(f"{part}: {basis}")
     for name, extra in profile.extras.items():
         print(f"{name}: {extra.weight:.3%} of the cells (90 %: {extra.interval[0]:.3%} … {extra.interval[1]:.3%})")
+    for name, said in sections_in_words(profile).items():
+        print(f"{name}: {said}")
     for sentence in profile.assumptions:
         print(f"assumed: {sentence}")
     for sentence in profile.unknown:
@@ -723,49 +818,62 @@ def profile_convert(
 
 @app.command("export")
 def export_profile(
-    file: Annotated[Path, typer.Argument(help="A profile (HDF5).")],
+    file: Annotated[Path, typer.Argument(help="A profile (HDF5, or JSON with its npz).")],
     to: Annotated[str, typer.Option(help="The consumer (nvmphys list consumers).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the export.")],
     check: Annotated[
         bool, typer.Option("--check", help="Draw from the export, in the real tool where it is installed, and compare.")
     ] = False,
+    levels: Annotated[
+        int | None, typer.Option(help="Print how the tool is called with so many levels (neurosim: 2, 4, 8 or 16).")
+    ] = None,
+    time: Annotated[
+        float | None, typer.Option(help="The same for a time since programming [s], one of the profile's.")
+    ] = None,
     as_json: AsJson = False,
     seed: Seed = 1,
 ) -> None:
     """Export a profile for a DNN simulator: nvmphys export P.h5 --to aihwkit -o DIR --check.
 
+    NeuroSim is called with one number of levels and one time: nvmphys export P.h5 --to neurosim -o DIR --levels 16
+    --time 3600 prints its arguments.
+
     With --check the exit code is 1 where what was drawn departs from the profile by more than the export says.
     """
     profile = nv.load_profile(file)
     losses = export(profile, to, out)
+    called = None if levels is time is None else usage(to, out, levels, time)
     if check:
-        _print_check(conformance.check([conformance.Export(profile, to, out)], seed=seed)[0], to, out, as_json)
-        return
+        rows = conformance.check([conformance.Export(profile, to, out)], seed=seed)[0]
+        conformance.save(rows, out)
     if as_json:
-        print(json.dumps(losses.as_dicts()))
-        return
-    table = Table("property", "status", "largest error", "reason", title=f"what {to} carries")
-    for row in losses.rows:
-        error = "" if row.max_error is None else f"{row.max_error:.2g}"
-        table.add_row(row.property, row.status, error, row.reason)
-    _out.print(table)
-    print(out)
-
-
-def _print_check(rows: Sequence[conformance.CheckRow], to: str, out: Path, as_json: bool) -> None:
-    """Print and keep the outcome of a check; exit with 1 where one failed."""
-    conformance.save(rows, out)
-    if as_json:
-        print(json.dumps([asdict(row) for row in rows]))
+        said = [asdict(row) for row in rows] if check else losses.as_dicts()
+        print(json.dumps(said if called is None else {"rows": said, "usage": called}))
+    elif check:
+        _print_check(rows, to, out)
     else:
-        columns = ("property", "status", "stated error", "found", "|z|", "", "drawn by")
-        table = Table(*columns, title=f"{to}, drawn and compared")
-        for words in conformance.as_table(rows):
-            table.add_row(*words)
+        table = Table("property", "status", "largest error", "reason", title=f"what {to} carries")
+        for row in losses.rows:
+            error = "" if row.max_error is None else f"{row.max_error:.2g}"
+            table.add_row(row.property, row.shown(), error, escape(row.reason))
         _out.print(table)
-        print(out / conformance.FILE)
-    if any(row.passed is False for row in rows):
+        print(out)
+    if called is not None and not as_json:
+        print(called)
+    if check and any(row.passed is False for row in rows):
         raise typer.Exit(1)
+
+
+def _print_check(rows: Sequence[conformance.CheckRow], to: str, out: Path) -> None:
+    """Print the outcome of a check, and why properties are approximated or dropped."""
+    columns = ("property", "status", "stated error", "found", "|z|", "", "drawn by")
+    table = Table(*columns, title=f"{to}, drawn and compared")
+    for words in conformance.as_table(rows):
+        table.add_row(*words)
+    _out.print(table)
+    for property_, status, why in conformance.reasons(rows):
+        print(f"{property_}, {status}: {why}")
+    print(out / conformance.FILE)
 
 
 @app.command()
@@ -778,7 +886,8 @@ def impact(
         bool, typer.Option("--compensate", help="Make up for mean drift by one factor a layer.")
     ] = False,
     through: Annotated[
-        str | None, typer.Option(help="Run the network in this consumer too: aihwkit, where it is installed.")
+        str | None,
+        typer.Option(help="Run the network in this consumer too: aihwkit or crosssim, where it is installed."),
     ] = None,
     wire: Annotated[
         float | None, typer.Option(help="Resistance of a wire segment [ohm]; default the profile's, else 1.")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from nvmphys.cards import load_card, save_card
-from nvmphys.crossbar import Crossbar, validate
+from nvmphys.crossbar import Capacitance, Crossbar, settling_time, validate
 from nvmphys.errors import BadInput, MissingTool, unknown_name
 from nvmphys.exporters import consumers, export
 from nvmphys.fit import FitResult, fit
@@ -73,9 +73,17 @@ class Array(_Strict):
     r_wire_ohm: float = Field(default=1.0, ge=0)
     r_driver_ohm: float = Field(default=0.0, ge=0)
     r_sense_ohm: float = Field(default=0.0, ge=0)
+    c_line_F: float = Field(default=0.0, ge=0)
+    c_cell_F: float = Field(default=0.0, ge=0)
+    settle_within: float = Field(default=0.01, gt=0, lt=1)
     v_read_V: float = 0.2
     time_s: float | None = Field(default=None, ge=0)
     temperature_K: float | None = Field(default=None, gt=0)
+
+    @property
+    def capacitance(self) -> Capacitance:
+        """Of each segment of all lines, and of each cell."""
+        return Capacitance(self.c_line_F, self.c_line_F, self.c_cell_F)
 
     @model_validator(mode="after")
     def _size_is_usable(self) -> Array:
@@ -251,7 +259,8 @@ def draw_array(card: ModelCard, array: Array, rng: np.random.Generator) -> tuple
     when = max(when, law.first_time_s)
     targets = rng.uniform(*law.level_range_S, size=array.size)
     cells = draw_cells(law, targets, np.array([when]), rng)[0]
-    crossbar = Crossbar(cells, array.r_wire_ohm, array.r_wire_ohm, array.r_driver_ohm, array.r_sense_ohm)
+    wire, capacitance = array.r_wire_ohm, array.capacitance
+    crossbar = Crossbar(cells, wire, wire, array.r_driver_ohm, array.r_sense_ohm, capacitance=capacitance)
     return crossbar, np.full(array.size[0], array.v_read_V), when
 
 
@@ -263,7 +272,9 @@ def _array(array: Array, card: ModelCard, rng: np.random.Generator) -> ArraySumm
         validation = validate(crossbar, v)
     except MissingTool as error:
         validation, reason = validate(crossbar, v, backend="nodal"), str(error)
-    return summarise_array(crossbar, v, validation, reason, when)
+    absent = array.capacitance.absent
+    settling = None if absent else settling_time(crossbar, v, within=array.settle_within, of="full_scale")
+    return summarise_array(crossbar, v, validation, reason, when, settling)
 
 
 def _profile(axes: Tables, card: ModelCard, array: ArraySummary, rng: np.random.Generator) -> VariationProfile:
@@ -275,7 +286,7 @@ def _profile(axes: Tables, card: ModelCard, array: ArraySummary, rng: np.random.
         "error_sigma_of_full_scale": float(np.std(array.error)),
         "spice_checked": array.checked,
         "spice": array.verdict,
-    }
+    } | ({"settling": array.settling} if array.settling else {})
     return build_profile(
         card, axes.targets_S, axes.times_s, axes.temperatures_K, array=section, rng=rng, extrapolate=axes.extrapolate
     )

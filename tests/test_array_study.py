@@ -9,13 +9,15 @@ import pytest
 from typer.testing import CliRunner
 
 import nvmphys as nv
-from nvmphys.array_study import judge
+from nvmphys.array_study import judge, write_judged
 from nvmphys.cli import app
+from nvmphys.crossbar import settling_time
 from nvmphys.crossbar.draws import SinhReads
 from nvmphys.errors import BadInput
 from nvmphys.profile.array_cells import CellsOfProfile, reads_of
 from nvmphys.profile.sections import ReadCurrent
-from nvmphys.study import Array
+from nvmphys.report.contents import summarise_array
+from nvmphys.study import Array, Study, draw_array
 
 SETTINGS = Array(size=(8, 6), r_wire_ohm=4.0, r_driver_ohm=20.0, time_s=3600.0)
 VOLTS = np.array([-0.2, 0.1, 0.2, 0.3])
@@ -98,6 +100,39 @@ def test_what_was_found_enters_the_profile_and_the_folder(ngspice, profile, tmp_
     np.testing.assert_allclose(outputs["ngspice_A"], outputs["current_A"], rtol=1e-9)
     assert json.loads((tmp_path / "found" / "validation.json").read_text())["passed"]
     assert (tmp_path / "found" / "validation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_with_capacitance_the_settling_time_is_told_and_held_against_ngspice(ngspice, profile, tmp_path):
+    given = ("--size", "6x5", "--time", "3600", "--driver", "50", "--c-line", "1e-15", "--settle-within", "0.002")
+    code, said = command("validate", "pcm_90nm", "--profile", profile, "--into", tmp_path / "out.h5", *given)
+    assert code == 0, said
+    assert "settling: all outputs stay within 0.002 of full scale from" in said
+    assert "transient: passed" in said
+    section = nv.load_profile(tmp_path / "out.h5").array
+    assert section["capacitance_F"] == {"line_segment": 1e-15, "cell": 0.0}
+    assert section["transient"]["status"] == "passed"
+    settings = SETTINGS.model_copy(update={"size": (6, 5), "r_driver_ohm": 50.0, "c_line_F": 1e-15, "time_s": 3600.0})
+    found = judge("pcm_90nm", settings, seed=0, backend="nodal")
+    assert found.transient.status == "not_made"
+    line_s = (50.0 + 5 * 1.0) * 5 * 1e-15  # all of a word line's capacitance behind all of its resistance
+    assert 0 < found.settling.elmore_s.max() < 2 * line_s
+    assert found.settling.slowest_s < section["settling"]["slowest_s"] < 7 * line_s
+    write_judged(found, tmp_path)
+    outputs = pd.read_csv(tmp_path / "outputs.csv")
+    np.testing.assert_allclose(outputs["settling_s"], found.settling.time_s)
+    told = json.loads((tmp_path / "validation.json").read_text())["settling"]
+    assert told["slowest_s"] == outputs["settling_s"].max()
+    assert (tmp_path / "settling.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_study_with_capacitance_says_how_fast_its_array_settles():
+    study = {"data": {"source": "x"}, "model": {"card": "x"}, "profile": {"times_s": [1.0]}}
+    settings = Study(**study, crossbar={"size": (4, 3), "c_line_F": 1e-15, "settle_within": 0.02}).crossbar
+    crossbar, v, when = draw_array(nv.load_card("pcm_90nm"), settings, np.random.default_rng(0))
+    settling = settling_time(crossbar, v, within=settings.settle_within, of="full_scale")
+    summary = summarise_array(crossbar, v, nv.validate(crossbar, v, backend="nodal"), "no SPICE", when, settling)
+    assert summary.verdict.startswith("no SPICE; all outputs stay within 0.02 of full scale from")
+    assert summary.settling["slowest_s"] == settling.slowest_s
 
 
 def test_the_command_refuses_what_it_cannot_do(tmp_path):

@@ -13,7 +13,7 @@ TARGET = "ngspice"
 SUFFIX = ".lib"
 
 
-def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
+def generate(model: DeviceModel, system: System, name: str, head: Sequence[str], *, frozen: bool = False) -> str:
     """Return `.subckt <name> p n` with the values and the initial states `<state>_0` as its parameters.
 
     A transistor's gate is p, its source n, and its drain a third node d; the gate voltage of an access transistor in
@@ -22,11 +22,13 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     Its temperature is the circuit's. Run it with `uic`, so that the states start where the capacitors say. Voltage and
     states, kept near their ranges, have nodes of their own, and what is constant becomes a parameter. All else
     is nested: on a node of its own an exponential would run away from the solver.
+
+    Frozen, it is for operating points: the states are constants, charge is left out, and a resistance of 0 in series
+    is none.
     """
     given = "".join(f"\n+ {key}={float(value)!r}" for key, value in (system.start_values | system.values).items())
-    series = repr(LEAST_OHM) if system.series is None else f"{{max({system.series},{LEAST_OHM!r})}}"
     far = farthest(model)
-    circuit = _Circuit(system)
+    circuit = _Circuit(system, frozen)
     circuit.node(NEAR, f"min(max(v(i,n),-{far!r}),{far!r})", at_start=circuit.rest)
     put_in = {VOLTAGE: NEAR}
     rates = [_by_drop(rate, system) for rate in system.by_current or system.rates]
@@ -37,15 +39,11 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
     current, tangent, *rates, drain, charge, drop, access = circuit.constants_apart(wanted)
     nodes = "p n" if system.drain is None else "p n d"
     lines = [*(f"* {line}" for line in head), f".subckt {name} {nodes}{given}", *circuit.lines]
-    top = "p" if system.access is None else "w"
     if system.access is not None:
         lines.append(f"Bt p w I={circuit.text(access)}")
-    if drop == 0:
-        lines.append(f"Rs {top} i {series}")
-    else:
-        # behind a resistor, the currents of a small charge would drown in the rounding of its nodes' voltages
-        lines += ["Vj p k 0"] if system.charge != 0 else [f"Rs {top} j {series}", "Vj j k 0"]
-        lines += [f"Bdrop k i V={circuit.text(drop)}", f".ic v(i)={{{circuit.rest}}}"]
+    lines += _in_series(system, "p" if system.access is None else "w", frozen)
+    if drop != 0:
+        lines += [f"Bdrop k i V={circuit.text(drop)}", *circuit.begin("i", circuit.rest)]
     if system.drain is not None:
         lines.append(f"Bd d n I={circuit.text(drain)}")
     if system.current != 0:
@@ -53,7 +51,28 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
         if system.by_current:  # the chord in place of the tangent, which would be ten times as long as the current
             beyond = f"*(1+abs(v(i,n)-v(near))*{1 / far!r})"
         lines.append(f"Bi i n I=({circuit.text(current)}){beyond}")
-    if (system.series is not None or drop != 0 or system.access is not None) and system.charge == 0:
+    if not frozen:
+        lines += _moving(system, circuit, charge, rates)
+    return "\n".join([*lines, f".ends {name}", ""])
+
+
+def _in_series(system: System, top: str, frozen: bool) -> list[str]:
+    """Return what stands between the terminal `top` and the node i, or k before a drop, whose current is that of Vj."""
+    ohm = system.series
+    if frozen:  # ngspice would make a resistor of 0 one of 1 mohm
+        end = "i" if system.drop == 0 else "k"
+        return [f"Vj {top} {end} 0"] if ohm is None else [f"Vj {top} j 0", f"Hs j {end} Vj {{{ohm}}}"]
+    series = repr(LEAST_OHM) if ohm is None else f"{{max({ohm},{LEAST_OHM!r})}}"
+    if system.drop == 0:
+        return [f"Rs {top} i {series}"]
+    # behind a resistor, the currents of a small charge would drown in the rounding of its nodes' voltages
+    return ["Vj p k 0"] if system.charge != 0 else [f"Rs {top} j {series}", "Vj j k 0"]
+
+
+def _moving(system: System, circuit: _Circuit, charge: sp.Expr, rates: Sequence[sp.Expr]) -> list[str]:
+    """Return what stores charge, and the states on their capacitors."""
+    lines = []
+    if (system.series is not None or system.drop != 0 or system.access is not None) and system.charge == 0:
         lines.append(f"Cself i n {SELF_F!r}")
     if system.charge != 0:
         farad = repr(_capacitance(system))
@@ -69,7 +88,7 @@ def generate(model: DeviceModel, system: System, name: str, head: Sequence[str])
             f"C{node} {node} 0 {STATE_F!r} ic={{{state.name}_0}}",
             f"B{node} 0 {node} I={STATE_F!r}*({circuit.text(rate)})",
         ]
-    return "\n".join([*lines, f".ends {name}", ""])
+    return lines
 
 
 NEAR = sp.Symbol("near", real=True)
@@ -88,8 +107,9 @@ def _by_drop(expression: sp.Expr, system: System) -> sp.Expr:
 class _Circuit:
     """The first lines of a subcircuit: nodes and parameters, and what stands for each symbol in its expressions."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, frozen: bool) -> None:
         self.lines: list[str] = []
+        self._frozen = frozen
         self._constant = {name: name for name in system.values}  # in .param lines
         self.rest = repr(system.rest_V())
         self._at_start = self._constant | {VOLTAGE.name: self.rest, AMBIENT.name: "300.15"}
@@ -97,6 +117,10 @@ class _Circuit:
         self._moving = {name: f"{{{name}}}" for name in system.values}  # in sources
         self._moving |= {VOLTAGE.name: "v(i,n)", CURRENT.name: "i(vj)", ACROSS.name: "v(k,i)", DRAIN.name: "v(d,n)"}
         self._moving |= {APPLIED.name: "v(p,n)", CELL.name: "v(w,n)", AMBIENT.name: "(temper+273.15)"}
+        if frozen:  # on nodes of their own they would lead the solver astray on its way
+            self._constant |= {state.name: f"{state.name}_0" for state in system.states}
+            self._moving |= {state.name: f"{{{state.name}_0}}" for state in system.states}
+            return
         self._moving |= {state.name: f"v(x_{state.name})" for state in system.states}
         for state, ends in ranges(system).items():
             low, high = (printed(end, self._constant) for end in ends)
@@ -108,8 +132,12 @@ class _Circuit:
     def node(self, symbol: sp.Symbol, text: str, at_start: str) -> None:
         """Give a symbol a node, driven by an expression into 1 Ω."""
         name = symbol.name
-        self.lines += [f"B{name} 0 {name} I={text}", f"R{name} {name} 0 1", f".ic v({name})={{{at_start}}}"]
+        self.lines += [f"B{name} 0 {name} I={text}", f"R{name} {name} 0 1", *self.begin(name, at_start)]
         self._moving[name] = f"v({name})"
+
+    def begin(self, node: str, at_start: str) -> list[str]:
+        """Return the card for where the voltage of a node begins: none where an operating point finds it from 0."""
+        return [] if self._frozen else [f".ic v({node})={{{at_start}}}"]
 
     def constants_apart(self, expressions: Sequence[sp.Expr]) -> list[sp.Expr]:
         """Return expressions with their shared constant parts as parameters, all else written out."""

@@ -15,7 +15,7 @@ TARGET = "python"
 SUFFIX = ".py"
 
 
-class _Printer(NumPyPrinter):
+class Printer(NumPyPrinter):
     """Exponentials with clipped arguments, as in the circuits; names that the module has itself get an underscore."""
 
     reserved_words: ClassVar[set[str]] = {
@@ -49,7 +49,7 @@ class _Printer(NumPyPrinter):
 
 def generate(model: DeviceModel, system: System, name: str, head: Sequence[str]) -> str:
     """Return a module: values, `START`, functions `current`, `port`, `charge`, `rate`, and `drain` or `access`."""
-    printer = _Printer({"allow_unknown_functions": True})
+    printer = Printer({"allow_unknown_functions": True})
     states = "; ".join(f"{s.name} ({s.about}, 1 is {s.scale:g} {s.unit})" for s in system.states)
     about = [line.replace("\\", "/").replace('"', "'") for line in (*head, f"States: {states}")]
     arguments = ", ".join(["V", *(printer.doprint(state.symbol) for state in system.states), f"{AMBIENT.name}=300.0"])

@@ -24,35 +24,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nvmphys.crossbar.capacitance import NO_CAPACITANCE, Capacitance
 from nvmphys.crossbar.cells import LINEAR, CellCurrent
 from nvmphys.crossbar.lines import branch_resistance, check_conductance, check_resistance, numbers
 from nvmphys.crossbar.operating_point import effective_conductance, solve
 from nvmphys.crossbar.solution import Solution
 from nvmphys.errors import BadInput
-
-
-@dataclass(frozen=True)
-class Capacitance:
-    """Capacitances that make a crossbar slow; they do not enter its operating point.
-
-    Parameters
-    ----------
-    word_line_F, bit_line_F : float, optional
-        To ground, of one segment, at the node of its cell [F].
-    cell_F : float, optional
-        Across a cell [F].
-    """
-
-    word_line_F: float = 0.0
-    bit_line_F: float = 0.0
-    cell_F: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        for name in ("word_line_F", "bit_line_F", "cell_F"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise BadInput(f"{name} must be >= 0 and finite (got {value} F): 0 stands for none")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +56,7 @@ class Crossbar:
     cell : CellCurrent, optional
         The kind of the cells; linear by default.
     capacitance : Capacitance, optional
-        For transients.
+        Of lines and cells, for transients (`nvmphys.crossbar.transient`); none by default.
 
     Raises
     ------
@@ -111,7 +88,7 @@ class Crossbar:
     r_driver_far_ohm: float | np.ndarray = math.inf
     r_sense_far_ohm: float | np.ndarray = math.inf
     cell: CellCurrent = LINEAR
-    capacitance: Capacitance = Capacitance()
+    capacitance: Capacitance = NO_CAPACITANCE
 
     def __post_init__(self) -> None:
         """Check every value; copy and freeze the arrays."""
@@ -131,6 +108,7 @@ class Crossbar:
         for name, shapes in known.items():
             object.__setattr__(self, name, check_resistance(name, getattr(self, name), shapes))
         self.cell.check(self.shape)
+        self.capacitance.check(self.shape)
 
     @property
     def shape(self) -> tuple[int, int]:

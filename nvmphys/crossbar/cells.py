@@ -59,6 +59,9 @@ class CellCurrent(Protocol):
     def state(self, conductance_S: np.ndarray, word_V: np.ndarray, bit_V: np.ndarray) -> CellState:
         """Return currents and slopes at node voltages (word_line, bit_line) [V]."""
 
+    def spice_models(self) -> str:
+        """Return what a deck needs once for all cells, such as a subcircuit, or ""."""
+
     def spice_card(self, place: tuple[int, int], word: str, bit: str, conductance_S: float) -> str:
         """Return the ngspice cards of the cell at (word line, bit line) between the nodes `word` and `bit`."""
 
@@ -88,6 +91,10 @@ class Linear:
         """Return currents and slopes at node voltages [V]."""
         across_V = word_V - bit_V
         return _product(conductance_S, across_V, np.ones_like(across_V))
+
+    def spice_models(self) -> str:
+        """Need nothing."""
+        return ""
 
     def spice_card(self, place: tuple[int, int], word: str, bit: str, conductance_S: float) -> str:
         """Return a resistor."""
@@ -132,6 +139,10 @@ class Polynomial:
         whole = np.polynomial.Polynomial((0.0, 1.0, *self.coefficients))
         return _product(conductance_S, whole(across_V), whole.deriv()(across_V))
 
+    def spice_models(self) -> str:
+        """Need nothing."""
+        return ""
+
     def spice_card(self, place: tuple[int, int], word: str, bit: str, conductance_S: float) -> str:
         """Return a current source; powers are products, which any base stands."""
         i, j = place
@@ -169,7 +180,7 @@ class Sinh:
 
     def check(self, shape: tuple[int, int]) -> None:
         """Raise where there is not one α per cell."""
-        _check_per_cell("alpha_per_V", self.alpha_per_V, shape)
+        check_per_cell("alpha_per_V", self.alpha_per_V, shape)
 
     def state(self, conductance_S: np.ndarray, word_V: np.ndarray, bit_V: np.ndarray) -> CellState:
         """Return currents and slopes at node voltages [V]; not finite where they overflow."""
@@ -179,6 +190,10 @@ class Sinh:
             grown = less_one + 1.0
             sinh = np.copysign(0.5 * (less_one + less_one / grown), x)
             return _product(conductance_S, sinh / self.alpha_per_V, 0.5 * (grown + 1.0 / grown))
+
+    def spice_models(self) -> str:
+        """Need nothing."""
+        return ""
 
     def spice_card(self, place: tuple[int, int], word: str, bit: str, conductance_S: float) -> str:
         """Return a current source."""
@@ -224,7 +239,7 @@ class AccessTransistor:
     def check(self, shape: tuple[int, int]) -> None:
         """Raise where the gate voltages fit no array of this shape."""
         if np.ndim(self.gate_V) != 1 or np.shape(self.gate_V) != shape[:1]:
-            _check_per_cell("gate_V", self.gate_V, shape)
+            check_per_cell("gate_V", self.gate_V, shape)
         self.resistive.check(shape)
 
     def state(self, conductance_S: np.ndarray, word_V: np.ndarray, bit_V: np.ndarray) -> CellState:
@@ -267,6 +282,10 @@ class AccessTransistor:
             per_conductance_V=resistive.per_conductance_V * through,
         )
 
+    def spice_models(self) -> str:
+        """Return what the resistive part needs."""
+        return self.resistive.spice_models()
+
     def spice_card(self, place: tuple[int, int], word: str, bit: str, conductance_S: float) -> str:
         """Return the resistive part up to a node of its own and the channel from there, as a current source.
 
@@ -287,7 +306,7 @@ class AccessTransistor:
         )
 
 
-def _check_per_cell(name: str, value: ArrayLike, shape: tuple[int, int]) -> None:
+def check_per_cell(name: str, value: ArrayLike, shape: tuple[int, int]) -> None:
     """Raise where a parameter is neither one number nor one per cell."""
     if np.ndim(value) and np.shape(value) != shape:
         raise BadInput(f"{name} must be one number or have shape {shape}, one per cell (got shape {np.shape(value)})")

@@ -6,6 +6,7 @@ against the cell's own model. *Statistics*: outputs of arrays drawn in ngspice a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -113,7 +114,7 @@ def check_cell(
     ngspice = ngspice or find_ngspice()
     places, volts = _places(crossbar.conductance_S), np.linspace(-largest_V, largest_V, _VOLTAGES)
     options = operating_point_options(klu=ngspice.has_klu, linear=False)
-    lines = ["cells, each alone"]
+    lines = ["cells, each alone", *filter(None, [crossbar.cell.spice_models()])]
     for c, (i, j) in enumerate(places):
         for k, volt in enumerate(volts.tolist()):
             lines += [f"v_{c}_{k} cell{c}at{k} 0 dc {volt!r}"]
@@ -145,7 +146,7 @@ def _places(conductance_S: Array) -> list[tuple[int, int]]:
 
 def _renamed(card: str, i: int, j: int, name: str) -> str:
     """Return a cell's card with names of its own: the same cell stands in the deck once per voltage."""
-    return card.replace(f"_{i}_{j} ", f"_{name}_ ").replace(f"x_{i}_{j}", f"x_{name}_")
+    return re.sub(rf"_{i}_{j}\b", f"_{name}_", card)  # all at once: a new name may look like the old one
 
 
 def _modelled(

@@ -19,6 +19,7 @@ from nvmphys.crossbar.array import Crossbar
 from nvmphys.crossbar.ngspice import Plot
 from nvmphys.crossbar.operating_point import imbalance_at
 from nvmphys.crossbar.solution import Solution
+from nvmphys.crossbar.stimulus import Stimulus
 from nvmphys.errors import BadInput
 
 
@@ -86,21 +87,27 @@ def operating_point_deck(
         )
     sense_voltages = crossbar.check_sense_voltages(sense_V, ())
     word_lines, bit_lines = crossbar.shape
-    word, bit = node_names(crossbar)
     lines = [f"crossbar, {word_lines} word lines, {bit_lines} bit lines, operating point"]
     lines += [f"vin_{i} in_{i} 0 dc {float(voltage)!r}" for i, voltage in enumerate(voltages)]
     lines += [f"vout_{j} out_{j} 0 dc {float(voltage)!r}" for j, voltage in enumerate(sense_voltages)]
-    for i in range(word_lines):
-        lines += _segments(f"rw_{i}", [f"in_{i}", *word[i], f"in_{i}"], crossbar.word_branches_ohm[i])
-    for j in range(bit_lines):
-        upwards = [row[j] for row in reversed(bit)]
-        lines += _segments(f"rb_{j}", [f"out_{j}", *upwards, f"out_{j}"], crossbar.bit_branches_ohm[j])
-    for i, j in np.argwhere(crossbar.conductance_S).tolist():
-        lines.append(crossbar.cell.spice_card((i, j), word[i][j], bit[i][j], float(crossbar.conductance_S[i, j])))
+    lines += lines_and_cells(crossbar, *node_names(crossbar))
     if outputs_only:
         lines.append(f".save {' '.join(output_names(crossbar))}")
     options = operating_point_options(klu=klu, linear=crossbar.cell.linear)
     return "\n".join([*lines, f".options {options}", ".op", ".end", ""])
+
+
+def lines_and_cells(crossbar: Crossbar, word: list[list[str]], bit: list[list[str]]) -> Iterator[str]:
+    """Yield the cards of all segments, what cells need once, and those of all cells."""
+    word_lines, bit_lines = crossbar.shape
+    for i in range(word_lines):
+        yield from _segments(f"rw_{i}", [f"in_{i}", *word[i], f"in_{i}"], crossbar.word_branches_ohm[i])
+    for j in range(bit_lines):
+        upwards = [row[j] for row in reversed(bit)]
+        yield from _segments(f"rb_{j}", [f"out_{j}", *upwards, f"out_{j}"], crossbar.bit_branches_ohm[j])
+    yield from filter(None, [crossbar.cell.spice_models()])
+    for i, j in np.argwhere(crossbar.conductance_S).tolist():
+        yield crossbar.cell.spice_card((i, j), word[i][j], bit[i][j], float(crossbar.conductance_S[i, j]))
 
 
 def output_names(crossbar: Crossbar) -> list[str]:
@@ -110,6 +117,87 @@ def output_names(crossbar: Crossbar) -> list[str]:
     ['i(vout_0)', 'i(vout_1)']
     """
     return [f"i(vout_{j})" for j in range(crossbar.shape[1])]
+
+
+def transient_options(*, klu: bool) -> str:
+    """Return the ngspice options for a transient, with or without the KLU solver.
+
+    `chgtol` is below the charge of a femtofarad at a nanovolt; `trtol=1` takes the error estimate at its word.
+
+    >>> transient_options(klu=False)
+    'reltol=1e-5 abstol=1e-15 vntol=1e-12 chgtol=1e-24 trtol=1 itl1=1000'
+    """
+    return "reltol=1e-5 abstol=1e-15 vntol=1e-12 chgtol=1e-24 trtol=1 itl1=1000" + (" klu" if klu else "")
+
+
+def transient_deck(crossbar: Crossbar, stimulus: Stimulus, until_s: float, step_s: float, *, klu: bool = False) -> str:
+    """Write the deck of a transient, whose raw file holds the output currents.
+
+    Parameters
+    ----------
+    crossbar : Crossbar
+        With `capacitance`.
+    stimulus : Stimulus
+    until_s, step_s : float
+        End and longest step [s]. Step size is where ngspice's error comes from: shorten it until nothing changes.
+    klu : bool, optional
+        Ask for the KLU solver, where `Ngspice.has_klu`.
+
+    Returns
+    -------
+    str
+        As `operating_point_deck`, the sources straight from corner to corner (PWL), and capacitors `cw_…`, `cb_…` and
+        `cc_…` of word lines, bit lines and cells.
+
+    Raises
+    ------
+    BadInput
+        "step_s must …", "driver_V must …", "sense_V must …".
+
+    Examples
+    --------
+    >>> from nvmphys.crossbar import Capacitance
+    >>> cell = Crossbar([[1e-4]], 0, 2, capacitance=Capacitance(bit_line_F=1e-15))
+    >>> print(transient_deck(cell, Stimulus([0, 1e-9], [[0, 0.2]]), until_s=4e-9, step_s=1e-12))
+    crossbar, 1 word lines, 1 bit lines, transient
+    vin_0 in_0 0 pwl(0.0 0.0 1e-09 0.2)
+    vout_0 out_0 0 dc 0.0
+    rb_0_0 out_0 b_0_0 2.0
+    rc_0_0 in_0 b_0_0 10000.0
+    cb_0_0 b_0_0 0 1e-15
+    .options reltol=1e-5 abstol=1e-15 vntol=1e-12 chgtol=1e-24 trtol=1 itl1=1000
+    .save i(vout_0)
+    .tran 1e-12 4e-09 0 1e-12
+    .end
+    """
+    if not 0 < step_s <= until_s < np.inf:
+        raise BadInput(f"step_s must lie between 0 and until_s (got {step_s:g} s of {until_s:g} s)")
+    (word_lines, bit_lines), (word, bit) = crossbar.shape, node_names(crossbar)
+    volts = stimulus.of_terminals(crossbar.shape)
+    names = [f"in_{i}" for i in range(word_lines)] + [f"out_{j}" for j in range(bit_lines)]
+    lines = [f"crossbar, {word_lines} word lines, {bit_lines} bit lines, transient"]
+    lines += [f"v{name} {name} 0 {over_time(stimulus.time_s, own)}" for name, own in zip(names, volts, strict=True)]
+    lines += lines_and_cells(crossbar, word, bit)
+    lines += capacitors(crossbar, word, bit)
+    lines += [f".options {transient_options(klu=klu)}", f".save {' '.join(output_names(crossbar))}"]
+    return "\n".join([*lines, f".tran {float(step_s)!r} {float(until_s)!r} 0 {float(step_s)!r}", ".end", ""])
+
+
+def capacitors(crossbar: Crossbar, word: list[list[str]], bit: list[list[str]]) -> Iterator[str]:
+    """Yield the capacitors of word lines, bit lines and cells."""
+    farads = crossbar.capacitance.of_nodes(crossbar.shape)
+    for i, j in np.ndindex(crossbar.shape):
+        ends = (("cw", word[i][j], "0"), ("cb", bit[i][j], "0"), ("cc", word[i][j], bit[i][j]))
+        for (name, begin, end), own in zip(ends, farads, strict=True):
+            if own[i, j] > 0:
+                yield f"{name}_{i}_{j} {begin} {end} {float(own[i, j])!r}"
+
+
+def over_time(time_s: np.ndarray, volts: np.ndarray) -> str:
+    """Return what follows the nodes of a source: its voltage, or the corners of it."""
+    if (volts == volts[0]).all():
+        return f"dc {float(volts[0])!r}"
+    return f"pwl({' '.join(f'{t!r} {v!r}' for t, v in zip(time_s.tolist(), volts.tolist(), strict=True))})"
 
 
 def read_operating_point(crossbar: Crossbar, v: ArrayLike, plot: Plot, *, sense_V: ArrayLike = 0.0) -> Solution:

@@ -106,7 +106,7 @@ class Network:
     @functools.cached_property
     def _factor(self) -> SuperLU:
         """Factors of D_fᵀ·diag(g)·D_f: symmetric, positive definite and diagonally dominant, so no pivoting."""
-        return _factored(self._to_free.T @ self._to_free.multiply(self.branch_S), 0.0)
+        return factored(self._to_free.T @ self._to_free.multiply(self.branch_S), 0.0)
 
     def ideal_voltages(self, terminal_V: np.ndarray) -> np.ndarray:
         """Return the node voltages (node, batch) with every line at the voltage of its terminal (terminal, batch)."""
@@ -219,7 +219,7 @@ class NodalSystem:
         word = self._word_ends.multiply(state.word_slope_S.reshape(-1, 1))
         bit = self._bit_ends.multiply(state.bit_slope_S.reshape(-1, 1))
         if self.unknowns:
-            self._solve = _factored(self._of_wires + self._cells.T @ (word - bit), 0.1).solve
+            self._solve = factored(self._of_wires + self._cells.T @ (word - bit), 0.1).solve
 
     def step(self, imbalance_A: np.ndarray, tolerance: float, transposed: bool = False) -> np.ndarray:
         """Return what removes the imbalance [V]; a direct solution needs no tolerance."""
@@ -298,7 +298,7 @@ def _numbered(
     return number[place[part]], len(free)
 
 
-def _factored(laplacian: sp.spmatrix, pivot_threshold: float) -> SuperLU:
+def factored(laplacian: sp.spmatrix, pivot_threshold: float) -> SuperLU:
     """Return the factors of a matrix whose rows are in the order of elimination."""
     try:
         return splu(

@@ -124,8 +124,8 @@ def validate(
     v : array_like, (word_line,)
         Voltages at the drivers [V].
     backend : {"ngspice", "pyspice", "nodal"}
-        `pyspice` runs the same deck in ngspice as a shared library, without `timeout_s`; `nodal` makes no SPICE
-        check, and says so: `checked` and `passed` are False.
+        `pyspice` runs the same deck in ngspice as a shared library; `nodal` makes no SPICE check, and says so:
+        `checked` and `passed` are False.
     tolerance : float, optional
         Bound on `current_error` and `voltage_error`; `TOLERANCE` by default, `NON_LINEAR_TOLERANCE` of other cells.
     timeout_s : float, optional
@@ -168,7 +168,7 @@ def validate(
     ngspice = find_libngspice() if shared else find_ngspice()
     deck = operating_point_deck(crossbar, v, klu=ngspice.has_klu)
     nodal, nodal_seconds = _solve_timed(crossbar, v)
-    result = run_shared(deck) if shared else run(deck, ngspice, timeout_s=timeout_s)
+    result = run_shared(deck, timeout_s=timeout_s) if shared else run(deck, ngspice, timeout_s=timeout_s)
     spice = SpiceCheck(
         solution=read_operating_point(crossbar, v, result.plot),
         ngspice=ngspice,

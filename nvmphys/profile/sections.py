@@ -160,6 +160,36 @@ class Spread(BaseModel):
     of: Words
 
 
+class Settled(BaseModel):
+    """How fast the outputs follow a step of the inputs to the read voltage.
+
+    Attributes
+    ----------
+    within : float
+        Share of what `of` says, `final` (an output's own final current) or `full_scale`, that is settled.
+    slowest_s, median_s : float
+        Settling time of the slowest output and the median of all [s].
+    slowest_bit_line : int
+    slowest_elmore_s : float or None
+        Elmore delay of that output [s].
+    edge_s : float
+        Length of the inputs' edge, which is in the times [s].
+    energy_J : float
+        Given by drivers and sense amplifiers until all have settled [J].
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    within: Share
+    of: Literal["final", "full_scale"]
+    slowest_s: Share
+    median_s: Share
+    slowest_bit_line: Annotated[int, Field(ge=0)]
+    slowest_elmore_s: Finite | None = None
+    edge_s: Share
+    energy_J: Finite
+
+
 class ArraySection(BaseModel):
     """What a crossbar study found; every entry may be absent.
 
@@ -178,6 +208,11 @@ class ArraySection(BaseModel):
     solver, cell, statistics : Verdict
         The same equations by two solvers; each cell against its own model; the array's statistics against those of
         independent draws.
+    capacitance_F : dict
+        `line_segment` (of each segment of all lines, to ground), `cell` (across each cell) [F].
+    settling : Settled
+    transient : Verdict
+        Output currents over time after that step, by two integrators.
     error_mean_of_full_scale, error_sigma_of_full_scale : float
         Mean and σ of the output error [1 of full scale].
     spice_checked : bool
@@ -198,6 +233,9 @@ class ArraySection(BaseModel):
     solver: Verdict | None = None
     cell: Verdict | None = None
     statistics: Verdict | None = None
+    capacitance_F: dict[Literal["line_segment", "cell"], Share] | None = None
+    settling: Settled | None = None
+    transient: Verdict | None = None
     error_mean_of_full_scale: Finite | None = None
     error_sigma_of_full_scale: Share | None = None
     spice_checked: bool | None = None

@@ -40,6 +40,14 @@ def test_a_floating_node_is_found_in_the_library_as_well_and_the_next_deck_runs(
     assert validate(Crossbar([[1e-4]], 1, 1), [0.2], backend="pyspice").passed
 
 
+@NEEDS_LIBRARY
+def test_a_deck_that_hangs_is_stopped_and_the_next_one_runs():
+    endless = "endless\nv1 a 0 sin(0 1 1g)\nr1 a 0 1\n.tran 1p 1 0 1p\n.end\n"
+    with pytest.raises(CheckFailed, match=r"ran longer than timeout_s = 0\.5 s"):
+        run_shared(endless, timeout_s=0.5)
+    assert validate(Crossbar([[1e-4]], 1, 1), [0.2], backend="pyspice").passed
+
+
 def test_without_the_library_the_message_says_how_to_get_it(monkeypatch):
     if importlib.util.find_spec("PySpice") is None:
         words = "PySpice is needed for the backend pyspice"
