@@ -23,6 +23,7 @@ from _claims import conclude
 import nvmphys as nv
 from nvmphys.exporters import consumers, export
 from nvmphys.exporters.conformance import LIMIT, CheckRow, Export, check
+from nvmphys.exporters.loss import NOTHING, shown_status
 from nvmphys.profile.dynamics import pulse_update_of
 
 TARGETS = 16
@@ -53,11 +54,11 @@ def exports(profile: nv.VariationProfile, folder: Path, pulses: bool) -> list[Ex
 
 def show(each: Export, rows: Sequence[CheckRow]) -> None:
     """Print what an export carries, approximates and drops, and what was found (`nvmphys export --check`: each row)."""
-    counts = Counter(row.status for row in rows if row.property != "does something")
+    counts = Counter(shown_status(row.status, row.reason) for row in rows if row.property != "does something")
     judged = [row for row in rows if row.passed is not None]
     worst = max((row.z or 0.0 for row in judged), default=0.0)
     sources = ", ".join(sorted({row.source for row in judged}))
-    said = ", ".join(f"{counts[status]} {status}" for status in ("carried", "approximated", "dropped"))
+    said = ", ".join(f"{counts[status]} {status}" for status in ("carried", "approximated", "dropped", NOTHING))
     verdict = f"{len(judged)} drawn from, {sources}, largest |z| {worst:.2f}" if judged else "nothing to draw from"
     print(f"{each.profile.name} → {each.consumer}: {said}; {verdict}")
 

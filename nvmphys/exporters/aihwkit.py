@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from nvmphys.exporters._aihwkit_model import ProfileNoiseModel
 
 NAME = "aihwkit"
-TOOL = Tool("aihwkit", lambda: python_with("NVMPHYS_AIHWKIT_PYTHON", "aihwkit"))
+VARIABLE = "NVMPHYS_AIHWKIT_PYTHON"
+TOOL = Tool(
+    "aihwkit", f"pip install 'nvmphys[aihwkit]', or set {VARIABLE} to a Python that has it",
+    lambda: python_with(VARIABLE, "aihwkit"),
+)  # fmt: skip
 
 EXAMPLE = '''"""Program a layer with this profile's cells and read it later. Needs aihwkit and nvmphys side by side."""
 
@@ -117,7 +121,7 @@ def in_tool(draw: Draw) -> NDArray[np.float64]:
             return conductances[0]
 
     torch.manual_seed(draw.seed)
-    model = noise_model(draw.folder, read_noise=draw.read_noise)
+    model = noise_model(draw.folder, read_noise=draw.read_noise, temperature_K=draw.temperature_K)
     model.g_converter = OneCellAWeight()
     weights = torch.tensor(np.repeat(draw.targets_S, draw.n) * 1e6, dtype=torch.float64)
     programmed, state = model.apply_programming_noise(weights)

@@ -26,7 +26,11 @@ from nvmphys.profile import VariationProfile
 
 NAME = "aihwkit-training"
 TRAINS = True
-TOOL = Tool("aihwkit for training", lambda: python_with("NVMPHYS_AIHWKIT_TRAINING_PYTHON", "aihwkit"))
+VARIABLE = "NVMPHYS_AIHWKIT_TRAINING_PYTHON"
+TOOL = Tool(
+    "aihwkit for training", f"set {VARIABLE} to a Python in which aihwkit's tiles run",
+    lambda: python_with(VARIABLE, "aihwkit"),
+)  # fmt: skip
 """aihwkit 1.1.0's tiles run with torch 2.10; with 2.13 they take no tensor, so this has a Python of its own."""
 FILE = "device.json"
 NODES = 63

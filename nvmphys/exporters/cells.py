@@ -94,7 +94,7 @@ def drawn_from_profile(profile: VariationProfile, draw: Draw) -> Array:
     """Draw cells (time, target, cell) [S] from a profile itself."""
     rng = np.random.default_rng(draw.seed)
     cells = ProgrammedCells.program(profile, np.repeat(draw.targets_S, draw.n), rng)
-    out = np.stack([cells.at(time) for time in draw.times_s])
+    out = np.stack([cells.at(time, draw.temperature_K) for time in draw.times_s])
     if draw.read_noise:
         noise = np.stack([relative_read_noise(profile, cells.level_S, time) for time in draw.times_s])
         out = out * (1 + noise * rng.standard_normal(out.shape))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +24,8 @@ from scipy.special import betainc, ndtri
 from nvmphys.discovery import modules_with
 from nvmphys.errors import unknown_name
 from nvmphys.exporters import expected
-from nvmphys.exporters.loss import RANGE_ERROR, LossReport
+from nvmphys.exporters.index import CHECKED
+from nvmphys.exporters.loss import NOTHING, RANGE_ERROR, LossReport, shown_status
 from nvmphys.exporters.normal_levels import TAILS
 from nvmphys.exporters.steps import Steps, steps_of
 from nvmphys.exporters.tools import Draw, run_in
@@ -34,7 +35,7 @@ from nvmphys.profile.build import CORRELATION_CELLS, normal_scores, score_correl
 
 Array = NDArray[np.float64]
 
-FILE = "conformance.json"
+FILE = CHECKED
 LIMIT = 4.0
 CELLS = 20_000
 _SHARE_CELLS = 100_000
@@ -88,6 +89,8 @@ class CheckRow:
     passed : bool or None
     worst : str
         Which comparison z is of.
+    reason : str
+        Why the property has its status, in the words of the export.
     """
 
     consumer: str
@@ -99,6 +102,7 @@ class CheckRow:
     z: float | None = None
     passed: bool | None = None
     worst: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,6 +202,9 @@ def _plan(export: Export, module: ModuleType, seed: int, cells: int) -> dict[str
     said = _said(export.folder)
     if said["read noise"][0] != "dropped" and profile.read_noise_S is not None:
         plan["reads"] = Draw(export.consumer, folder, chosen, when, n, seed, read_noise=True)
+    heat = profile.tables.temperature_K
+    if said["temperature"][0] == "carried" and heat.size > 1:
+        plan["heat"] = Draw(export.consumer, folder, chosen, when, n, seed + 2, temperature_K=float(heat[-1]))
     if said["populations that do not follow the target"][0] == "carried" and profile.extras:
         plan["shares"] = Draw(export.consumer, folder, chosen[:1], when, max(n, _SHARE_CELLS), seed + 1)
     return plan
@@ -217,7 +224,7 @@ def _rows(
     export: Export, module: ModuleType, plan: Mapping[str, Draw], found: Mapping[str, tuple[str, Array]]
 ) -> list[CheckRow]:
     """Compare what was drawn, property by property."""
-    said = _said(export.folder)
+    said, why = _said(export.folder), {row.property: row.reason for row in LossReport.load(export.folder).rows}
     if getattr(module, "TRAINS", False):
         compared = {"pulse updates": _pulses(export.profile, plan, found)}
         alive = bool(found["set"][1][-1].mean() > found["set"][1][0].mean())
@@ -225,7 +232,10 @@ def _rows(
         compared = _compared(export, module, plan, found, said)
         alive = _acts(export.profile, found)
     source = next(iter(found.values()))[0]
-    rows = [_row(export.consumer, name, said[name], source, compared.get(name, [])) for name in said]
+    rows = [
+        replace(_row(export.consumer, name, said[name], source, compared.get(name, [])), reason=why[name])
+        for name in said
+    ]
     return [*rows, CheckRow(export.consumer, "does something", "carried", None, source, passed=alive)]
 
 
@@ -261,6 +271,8 @@ def _compared(
         out["programming error and change together"] = _together(profile, draw, cells)
     if said["histories"][0] == "carried" and profile.drift:
         out["drift exponents"] = _exponents(profile, draw, cells)
+    if "heat" in found:
+        out["temperature"] = _moments(_hottest(profile), plan["heat"], found["heat"][1], mixed, first=False)
     if "reads" in found:
         out["read noise"] = _reads(profile, draw, cells, found["reads"][1] - cells)
     if "shares" in found:
@@ -285,6 +297,16 @@ def _moments(profile: VariationProfile, draw: Draw, cells: Array, mixed: bool, *
         out.append(Comparison(f"mean {where}", float(x.mean()), mean, max(spread / np.sqrt(x.size), of_mean), unit))
         out.append(Comparison(f"σ {where}", spread, sigma, max(_sigma_error(x), of_sigma), unit))
     return out
+
+
+def _hottest(profile: VariationProfile) -> VariationProfile:
+    """Return the profile with the tables of its highest temperature alone."""
+    t = profile.tables
+    tables = replace(
+        t, temperature_K=t.temperature_K[-1:], change=t.change[-1:], quantiles_S=t.quantiles_S[-1:],
+        mean_S=t.mean_S[-1:], sigma_S=t.sigma_S[-1:], correlation=t.correlation[-1:],
+    )  # fmt: skip
+    return replace(profile, tables=tables, replicates=None)
 
 
 def _tails(profile: VariationProfile, draw: Draw, cells: Array, mixed: bool) -> list[Comparison]:
@@ -484,11 +506,23 @@ def as_table(rows: Sequence[CheckRow]) -> list[tuple[str, ...]]:
 
     verdict: Mapping[Any, str] = {None: "", True: "pass", False: "FAIL"}
     exact = dict.fromkeys(RANGE_ERROR, "of the range")
+
+    def stated(row: CheckRow) -> str:
+        there = row.status == "approximated" and row.max_error is not None
+        return f"{row.max_error:.2g} {exact.get(row.property, '')}".strip() if there else ""
+
     return [
         (
-            row.property, row.status, f"{number(row.max_error, '.2g')} {exact.get(row.property, '')}".strip()
-            if row.status == "approximated" and row.max_error is not None else "",
-            number(row.error, ".2g"), number(row.z, ".1f"), verdict[row.passed], row.source,
+            row.property, shown_status(row.status, row.reason), stated(row), number(row.error, ".2g"),
+            number(row.z, ".1f"), verdict[row.passed], row.source,
         )
         for row in rows
     ]  # fmt: skip
+
+
+def reasons(rows: Sequence[CheckRow]) -> list[tuple[str, str, str]]:
+    """Return property, status and reason of what an export approximates, drops, or finds nothing of to carry."""
+    found = [
+        (row.property, shown_status(row.status, row.reason), row.reason.removeprefix(f"{NOTHING}: ")) for row in rows
+    ]
+    return [each for each in found if each[1] != "carried"]

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def _find() -> tuple[str, dict[str, str]] | None:
     return (sys.executable, {}) if importlib.util.find_spec("simulator") is not None else None
 
 
-TOOL = Tool("CrossSim", _find)
+TOOL = Tool("CrossSim", f"set {VARIABLE} to a checkout of github.com/sandialabs/cross-sim", _find)
 
 
 def class_name(profile: VariationProfile) -> str:
@@ -177,20 +178,31 @@ def in_tool(draw: Draw) -> NDArray[np.float64]:
     """Draw cells (time, target, cell) [S]: what one offset core a time multiplies 1 by."""
     from simulator import AnalogCore
 
-    spec = importlib.util.spec_from_file_location("nvmphys_device", Path(draw.folder) / FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    exported = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(exported)
-    profile = load_profile(Path(draw.folder) / "profile.h5")
-    getattr(exported, class_name(profile)).restart(draw.seed)
-    low, high = profile.level_range_S
+    exported, device = exported_device(draw.folder)
+    low, high = device.profile().level_range_S
+    device.restart(draw.seed)
+    device.temperature_K = draw.temperature_K
     weights = 2 * (np.repeat(draw.targets_S, draw.n) - low) / (high - low) - 1
     out = []
     for time in draw.times_s:
-        params = exported.parameters(0.0 if time == profile.first_time_s else time, read_noise=draw.read_noise)
+        params = exported.parameters(crosssim_time(device.profile(), time), read_noise=draw.read_noise)
         params.core.style = "OFFSET"
         params.xbar.array.parasitics.enable = False
         core = AnalogCore(weights[:, None], params=params)
         out.append(low + (core.matvec(np.ones(1)) + 1) / 2 * (high - low))
     return np.stack(out).reshape(len(draw.times_s), len(draw.targets_S), draw.n)
+
+
+def crosssim_time(profile: VariationProfile, time_s: float) -> float:
+    """Return CrossSim's `device.time` [s] of a time since programming; 0 is as programmed."""
+    return 0.0 if time_s == profile.first_time_s else float(time_s)
+
+
+def exported_device(folder: str | Path) -> tuple[Any, Any]:
+    """Return the Python file of an export as a module, and the device class in it; needs CrossSim on the path."""
+    spec = importlib.util.spec_from_file_location("nvmphys_device", Path(folder) / FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    exported = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(exported)
+    return exported, getattr(exported, class_name(load_profile(Path(folder) / "profile.h5")))

@@ -114,7 +114,7 @@ def _steps(path: Path) -> Steps | None:
 def read_back(folder: Path) -> Carried:
     """Read the tables at the lowest temperature."""
     folder = Path(folder)
-    tables, conductance = _tables(folder), _lowest(_load(folder / "conductance.csv"))
+    tables, conductance = _tables(folder), _at(_load(folder / "conductance.csv"))
     metadata = load_index(folder / METADATA, f"{folder}: not a CSV export")
     grid = (tables.target_S.size, tables.time_s.size)
     mean, sigma = (conductance[name].to_numpy().reshape(grid) for name in ("mean_S", "sigma_S"))
@@ -128,26 +128,30 @@ def read_back(folder: Path) -> Carried:
 
 def draws(draw: Draw) -> Array:
     """Draw cells (time, target, cell) [S] from the tables."""
-    return _tables(Path(draw.folder)).draw(draw)
+    return _tables(Path(draw.folder), draw.temperature_K).draw(draw)
 
 
-def _tables(folder: Path) -> Tabulated:
-    """Read the tables at the lowest temperature."""
+def _tables(folder: Path, temperature_K: float | None = None) -> Tabulated:
+    """Read the tables at one temperature [K], the lowest by default."""
     try:
-        return _tabulated(folder)
+        return _tabulated(folder, temperature_K)
     except (KeyError, ValueError, IndexError) as error:
         raise BadInput(f"{folder}: not a CSV export ({error})") from None
 
 
-def _tabulated(folder: Path) -> Tabulated:
-    conductance = _lowest(_load(folder / "conductance.csv"))
+def _tabulated(folder: Path, temperature_K: float | None) -> Tabulated:
+    conductance = _at(_load(folder / "conductance.csv"), temperature_K)
     target, time = (np.unique(conductance[name]) for name in ("target_S", "time_s"))
     columns = [name for name in conductance.columns if name.startswith("q_")]
     probability = np.array([float(name.removeprefix("q_")) for name in columns])
     quantiles = conductance[columns].to_numpy().reshape(target.size, time.size, probability.size)
     correlation = np.broadcast_to(np.eye(time.size), (target.size, time.size, time.size)).copy()
     above = np.triu_indices(time.size, 1)
-    pairs = _lowest(_load(folder / "correlation.csv"))["correlation"].to_numpy().reshape(target.size, above[0].size)
+    pairs = (
+        _at(_load(folder / "correlation.csv"), temperature_K)["correlation"]
+        .to_numpy()
+        .reshape(target.size, above[0].size)
+    )
     correlation[:, above[0], above[1]] = correlation[:, above[1], above[0]] = pairs
     noise = None
     if "read_noise_S" in conductance:
@@ -160,9 +164,13 @@ def _tabulated(folder: Path) -> Tabulated:
     return Tabulated(target, time, probability, quantiles, correlation, mean, populations, noise)
 
 
-def _lowest(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the lowest temperature."""
-    return table[table["temperature_K"] == table["temperature_K"].min()] if len(table) else table
+def _at(table: pd.DataFrame, temperature_K: float | None = None) -> pd.DataFrame:
+    """Return the rows of the temperature [K] nearest to one, the lowest by default."""
+    if not len(table):
+        return table
+    heat = table["temperature_K"]
+    wanted = heat.min() if temperature_K is None else heat.iloc[int((heat - temperature_K).abs().to_numpy().argmin())]
+    return table[heat == wanted]
 
 
 def _load(path: Path) -> pd.DataFrame:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nvmphys.errors import BadInput
+from nvmphys.exporters.index import REPORT
 from nvmphys.exporters.steps import steps_of
-from nvmphys.files import replacing
+from nvmphys.files import write_text
 from nvmphys.profile import VariationProfile
 
-FILE = "loss_report.json"
+NOTHING = "nothing to carry"
+"""How the reason begins of a row whose property the profile does not hold; its status is `carried`, without error."""
 _NO_ERROR = 1e-9
 Status = Literal["carried", "approximated", "dropped"]
 PROPERTIES = (
@@ -46,6 +48,15 @@ def basis_in_words(profile: VariationProfile) -> str:
     return f"basis of the conductance: {basis}{limit}"
 
 
+def shown_status(status: str, reason: str) -> str:
+    """Return a status in words for people.
+
+    >>> shown_status("carried", "nothing to carry: none known"), shown_status("carried", "in the table")
+    ('nothing to carry', 'carried')
+    """
+    return NOTHING if reason.startswith(NOTHING) else status
+
+
 @dataclass(frozen=True)
 class LossRow:
     """One property: whether it is carried, the largest error where it is approximated, and why.
@@ -58,6 +69,10 @@ class LossRow:
     status: Status
     max_error: float | None
     reason: str
+
+    def shown(self) -> str:
+        """Return the status in words for people: what a profile does not hold is not said to be carried."""
+        return shown_status(self.status, self.reason)
 
 
 @dataclass(frozen=True)
@@ -77,16 +92,15 @@ class LossReport:
         return [asdict(row) for row in self.rows]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write `loss_report.json` into a folder."""
-        with replacing(Path(folder) / FILE) as part:
-            part.write_text(
-                json.dumps({"consumer": self.consumer, "rows": self.as_dicts()}, indent=2), encoding="utf-8"
-            )
+        """Write `loss_report.json` into a folder, with the names of the files that stand there."""
+        files = sorted(path.name for path in Path(folder).iterdir() if path.name != REPORT)
+        content = {"consumer": self.consumer, "rows": self.as_dicts(), "files": files}
+        write_text(Path(folder) / REPORT, json.dumps(content, indent=2))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> LossReport:
         """Read `loss_report.json` of a folder."""
-        path = Path(folder) / FILE
+        path = Path(folder) / REPORT
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return cls(content["consumer"], tuple(LossRow(**row) for row in content["rows"]))
@@ -138,18 +152,22 @@ def said_by_training(profile: VariationProfile) -> dict[str, Said]:
 
 def without_content(report: LossReport, profile: VariationProfile) -> LossReport:
     """Return the report with what this profile does not hold said to be nothing, rather than carried without error."""
-    nothing = {} if profile.drift else {"drift exponents": "nothing to carry: no power law"}
-    if not profile.extras:
-        nothing["populations that do not follow the target"] = "nothing to carry: none known"
-    if steps_of(profile) is None:
-        nothing["pulse updates"] = "nothing to carry: the profile has no pulse-update tables"
-    if profile.read_iv is None:
-        nothing["read non-linearity"] = "nothing to carry: the profile does not know it"
-    if profile.replicates is None:
-        nothing["confidence"] = "nothing to carry: the profile has no replicates"
-    if profile.tables.time_s.size == 1:
-        only = "nothing to carry: the profile is of the programmed conductance alone"
-        nothing |= {"conductance over time": only, "histories": only}
+    tables, heat = profile.tables, profile.tables.temperature_K
+    held = {
+        "drift exponents": (profile.drift, "no power law"),
+        "populations that do not follow the target": (profile.extras, "none known"),
+        "read noise": (profile.read_noise_S is not None, "the profile does not know it apart from relaxation"),
+        "temperature": (heat.size > 1, f"the profile is of {heat[0]:g} K alone"),
+        "what is left open of σ": (profile.sigma_range_S is not None, "the profile has one σ, without a range"),
+        "array effects": (profile.array, "no array was studied with it"),
+        "pulse updates": (steps_of(profile) is not None, "the profile has no pulse-update tables"),
+        "read non-linearity": (profile.read_iv is not None, "the profile does not know it"),
+        "confidence": (profile.replicates is not None, "the profile has no replicates"),
+    }
+    nothing = {name: f"{NOTHING}: {why}" for name, (there, why) in held.items() if not there}
+    if tables.time_s.size == 1:
+        only = f"{NOTHING}: the profile is of the programmed conductance alone"
+        nothing |= {"conductance over time": only, "histories": only, "programming error and change together": only}
 
     def said(row: LossRow) -> LossRow:
         reason = nothing.get(row.property)

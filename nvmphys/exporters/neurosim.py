@@ -74,14 +74,33 @@ def command_line(folder: str | Path, bits: int, time_s: float) -> str:
         if each["bits"] == bits and np.isclose(each["time_s"], time_s):
             break
     else:
-        known = ", ".join(f"{e['bits']} bits at {e['time_s']:g} s" for e in content["files"])
-        raise BadInput(f"no file of {bits} bits at {time_s:g} s: there are {known}")
+        some, times = sorted({e["bits"] for e in content["files"]}), sorted({e["time_s"] for e in content["files"]})
+        raise BadInput(
+            f"no file of {bits} bits at {time_s:g} s: there are {', '.join(map(str, some))} bits at "
+            f"{', '.join(f'{t:g}' for t in times)} s; build the profile with the times you need"
+        )
     noise = (content["relative_read_noise"] or {}).get(f"{each['time_s']:g}", 0.0)
     p0, p1 = content["rates"] or (0.0, 0.0)
     return (
         f"--mem_type resistive --bitcell {bits} --mem_states_file {each['file']} --read_noise {noise:.6g} "
         f"--t 1 --v 0 --rate_stuck_0 {p0:.6g} --rate_stuck_1 {p1:.6g}"
     )
+
+
+def usage(folder: Path, levels: int | None, time_s: float | None) -> str:
+    """Return NeuroSim's arguments for a number of levels (the most by default) and a time (the last by default).
+
+    Raises
+    ------
+    BadInput
+        "levels must be one of …": a cell holds whole bits; a time that the export does not have.
+    """
+    bits = {2**n: n for n in BITS}
+    wanted = max(bits) if levels is None else levels
+    if wanted not in bits:
+        raise BadInput(f"levels must be one of {', '.join(map(str, bits))} (got {wanted}): a cell holds whole bits")
+    when = max(each["time_s"] for each in _index(Path(folder))["files"]) if time_s is None else time_s
+    return command_line(folder, bits[wanted], when)
 
 
 def stuck_rates(low: float, high: float) -> tuple[float, float] | None:

@@ -80,9 +80,11 @@ def draws(draw: Draw) -> Array:
         Population(float(each["weight"]), arrays[f"population_{name}_S"])
         for name, each in metadata["populations"].items()
     )
+    heat = arrays["temperature_K"]
+    h = 0 if draw.temperature_K is None else int(np.argmin(np.abs(heat - draw.temperature_K)))
     tables = Tabulated(
-        arrays["target_S"], arrays["time_s"], arrays["probability"], arrays["quantiles_S"][0],
-        arrays["correlation"][0], arrays["mean_S"][0], populations, arrays.get("read_noise_S"),
+        arrays["target_S"], arrays["time_s"], arrays["probability"], arrays["quantiles_S"][h],
+        arrays["correlation"][h], arrays["mean_S"][h], populations, arrays.get("read_noise_S"),
     )  # fmt: skip
     return tables.draw(draw)
 

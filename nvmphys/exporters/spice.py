@@ -59,7 +59,7 @@ def _find() -> tuple[str, dict[str, str]] | None:
     return sys.executable, {}
 
 
-TOOL = Tool("ngspice", _find)
+TOOL = Tool("ngspice", "install ngspice, or set NVMPHYS_NGSPICE to it", _find)
 
 
 def write(profile: VariationProfile, folder: Path) -> LossReport:

@@ -125,7 +125,7 @@ def needed_steps(profile: VariationProfile, consumer: str) -> Steps:
     if steps is None:
         raise BadInput(
             f"{consumer} trains on pulses, and profile {profile.name} has no pulse-update tables of both directions: "
-            "build it with pulse_update"
+            "build it from a dynamics card with --scheme SCHEME.toml --pulses (pulse_update of build_profile)"
         )
     return steps
 

@@ -29,11 +29,14 @@ class Tool:
     Attributes
     ----------
     name : str
+    hint : str
+        How to get it.
     python : callable
         Returns the Python that has the tool and the environment to run it in, or None where the tool is absent.
     """
 
     name: str
+    hint: str
     python: Callable[[], tuple[str, dict[str, str]] | None]
 
 
@@ -50,6 +53,8 @@ class Draw:
     seed : int
     read_noise : bool
         Add the noise of one read.
+    temperature_K : float or None
+        Of the cells after programming; the profile's lowest where None.
     pulses : tuple of int
         For training consumers, in place of times: the direction of each pulse (1 SET, -1 RESET), from the targets on.
     """
@@ -61,6 +66,7 @@ class Draw:
     n: int
     seed: int
     read_noise: bool = False
+    temperature_K: float | None = None
     pulses: tuple[int, ...] = ()
 
 

@@ -34,6 +34,8 @@ MARGIN = 0.01
 """Difference in accuracy from which on it matters: one point."""
 MOST_TIMES = 12
 TOGETHER = "together"
+_MOSTLY = 0.5
+"""Share of the error that all draws have in common from which on a Gaussian is beside the point."""
 _REPLICATE_SHARE = 10
 _FEWEST_DRAWS = 10
 
@@ -53,9 +55,9 @@ class NetworkImpact:
     draws : pandas.DataFrame
         A row for every network: mapping, time_s, source (profile | gaussian | replicates), replicate, draw, accuracy.
     curves : pandas.DataFrame
-        A row for each mapping and time: mean and band (`low`, `high`) of devices, of the replicates and of the
-        Gaussian; its σ [S]; the share of the mean square that all draws have in common; Gaussian less profile
-        with its 95 % interval, p and p after Holm over all rows.
+        A row for each mapping and time: mean and band (`low`, `high`) of devices, of devices and replicates together
+        (`wide_`, see :func:`with_other_devices`) and of the Gaussian; its σ [S]; the share of the mean square that all
+        draws have in common; Gaussian less profile with its 95 % interval, p and p after Holm over all rows.
     budget : pandas.DataFrame
         A row for each mapping, time and part, and for all together: whether the profile has it, mean, band and loss
         against all cells at their targets.
@@ -95,6 +97,9 @@ class NetworkImpact:
             said.append(
                 f"{name}: {start}{last['mean']:.1%} at {last['time_s']:g} s ({_span(last)} over devices{wider})"
             )
+        wired = self.budget[(self.budget["part"] == WIRES) & self.budget["known"]]
+        if wired.empty:
+            said.append("wires of 0 ohm: the error budget has nothing for them")
         if self.curves["wide_low"].isna().all():
             said.append(f"no wider band: {self.confidence}")
         return [*said, self._verdict()]
@@ -113,8 +118,20 @@ class NetworkImpact:
             f"{what} {begin}: told apart at {len(apart)} of {len(self.curves)} times and mappings, most at "
             f"{worst['time_s']:g} s on {worst['mapping']}, by {100 * worst['difference']:+.2f} points "
             f"(95 % {100 * worst['difference_low']:+.2f} … {100 * worst['difference_high']:+.2f}, "
-            f"p = {worst['p_holm']:.1g}; {tests})"
+            f"p = {worst['p_holm']:.1g}; {tests}){self._common(worst)}"
         )
+
+    def _common(self, worst: pd.Series) -> str:
+        """Say how much of the error behind a difference every draw has in common, and what to do about it."""
+        share = float(worst["systematic_share"])
+        if not np.isfinite(share):
+            return ""
+        said = f"; {share:.0%} of the mean square of the error there is the same in every draw"
+        if share <= _MOSTLY:
+            return said
+        if self.compensated:
+            return f"{said}, after one factor a layer"
+        return f"{said}, which is no noise: --compensate makes up for the drift that cells share"
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the single draws as plain JSON values."""
@@ -198,6 +215,7 @@ def network_impact(
         raise BadInput(f"{profile.name} has one target: weights need a range, build the profile with more targets")
     rng, network = as_rng(rng), network or digits_network()
     when = _times(profile) if times is None else np.unique(np.asarray(times, dtype=float))
+    profile.check_times(when)
     study = _Study(profile, when, draws, wires or Wires.of(profile), compensate, rng, progress)
     curves, budget, every = [], [], []
     for mapping in mappings:
@@ -270,12 +288,12 @@ class _Study:
         cells = np.concatenate(found, axis=1)
         gaussian = gaussian_accuracy(mapped, errors.rms_S, self.draws, self.rng)
         wide = self._replicates(mapped)
+        total = with_other_devices(cells, wide) if wide else np.full((self.times_s.size, 1), np.nan)
         compared = [welch(normal, own) for normal, own in zip(gaussian, cells, strict=True)]
-        nothing = np.full((self.times_s.size, 1), np.nan)
         table = pd.DataFrame(
             {"mapping": name, "time_s": self.times_s, "extrapolated": self.profile.is_beyond(self.times_s)}
             | {"at_targets": mapped.exact} | _banded(cells)
-            | _banded(np.concatenate(wide, axis=1) if wide else nothing, "wide_")
+            | _banded(total, "wide_")
             | {"gaussian_sigma_S": errors.rms_S, "systematic_share": errors.systematic} | _banded(gaussian, "gaussian_")
             | {"difference": [d.mean for d in compared], "difference_low": [d.low for d in compared],
                "difference_high": [d.high for d in compared], "p": [d.p for d in compared]}
@@ -333,6 +351,42 @@ class _Study:
                 "draw": np.tile(np.arange(count), times), "accuracy": accuracy.ravel(),
             }
         )  # fmt: skip
+
+
+def with_other_devices(cells: Array, replicates: Sequence[Array]) -> Array:
+    """Return accuracies of networks if other devices had been measured: every draw, moved by every replicate's mean.
+
+    The variance of what is returned is that over devices plus that between replicates. Means of few draws scatter by
+    themselves; that part, s²/n within replicates, is taken off the variance between them (the one-way random-effects
+    estimate), so that replicates which do not differ add nothing. What would be beyond 0 … 1 stands at its end.
+
+    Parameters
+    ----------
+    cells : ndarray (time, draw)
+        Accuracies on the profile itself [1].
+    replicates : sequence of ndarray (time, draw of a replicate)
+
+    Returns
+    -------
+    ndarray (time, draw × replicate)
+
+    Examples
+    --------
+    >>> same = [np.array([[0.8, 0.9]]), np.array([[0.9, 0.8]])]
+    >>> with_other_devices(np.array([[0.7, 0.9]]), same).tolist()
+    [[0.7, 0.7, 0.9, 0.9]]
+    """
+    means = np.stack([each.mean(axis=1) for each in replicates], axis=1)
+    apart = means - means.mean(axis=1, keepdims=True)
+    if len(replicates) < 2:
+        return cells
+    seen = apart.var(axis=1, ddof=1)
+    by_chance = np.mean([each.var(axis=1, ddof=1) / each.shape[1] for each in replicates], axis=0)
+    own = np.divide(np.maximum(seen - by_chance, 0.0), seen, out=np.zeros_like(seen), where=seen > 0)
+    # the replicates are a sample: their spread about their mean is smaller by (R - 1)/R than that of the population
+    scale = np.sqrt(own * len(replicates) / (len(replicates) - 1))
+    moved = cells[:, :, None] + (scale[:, None] * apart)[:, None, :]
+    return np.clip(moved, 0.0, 1.0).reshape(cells.shape[0], -1)
 
 
 def _banded(accuracy: Array, prefix: str = "") -> dict[str, Any]:

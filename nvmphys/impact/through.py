@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nvmphys.errors import MissingTool, unknown_name
-from nvmphys.exporters import aihwkit, export
+from nvmphys.exporters import aihwkit, crosssim, export
 from nvmphys.exporters.tools import Tool, run_module
 from nvmphys.impact.mapping import PAIRS
 from nvmphys.impact.network import Network
@@ -38,7 +38,7 @@ class Asked:
     folder : str
         The export.
     times_s : ndarray (time,)
-        Times since programming, as the consumer counts them [s].
+        Times since programming, as the profile counts them [s].
     draws, seed : int
     compensate : bool
         Make up for mean drift by one factor a layer.
@@ -91,22 +91,25 @@ def accuracy_through(
 
     Raises
     ------
+    BadInput
+        "unknown consumer that runs networks …".
     MissingTool
-        "… was not found …".
+        "… was not found: …", with how to get it.
     CheckFailed
         "… did not run the network: …", with the end of what it printed.
     """
+    if name not in THROUGH:
+        raise unknown_name("consumer that runs networks", name, THROUGH)
     found = THROUGH[name].tool.python()
     if found is None:
-        raise MissingTool(f"{name} was not found: pip install 'nvmphys[{name}]', or name a Python that has it")
-    origin = profile.first_time_s if profile.drift else 0.0
+        raise MissingTool(f"{THROUGH[name].tool.name} was not found: {THROUGH[name].tool.hint}")
     with tempfile.TemporaryDirectory(prefix="nvmphys_") as folder:
         export(profile, name, folder)
         asked, answer = Path(folder) / "network.npz", Path(folder) / "accuracy.npy"
         groups = {"weight": network.weights, "bias": network.biases}
         layers: dict[str, Any] = {f"{what}_{k}": each for what, group in groups.items() for k, each in enumerate(group)}
         np.savez(
-            asked, **layers, inputs=network.inputs, labels=network.labels, times_s=np.asarray(times_s) - origin,
+            asked, **layers, inputs=network.inputs, labels=network.labels, times_s=np.asarray(times_s),
             draws=draws, seed=seed, compensate=compensate,
         )  # fmt: skip
         command = ["nvmphys.impact.through", name, str(asked), str(answer)]
@@ -143,8 +146,6 @@ def compare_through(
     MissingTool, CheckFailed
         As for :func:`accuracy_through`.
     """
-    if name not in THROUGH:
-        raise unknown_name("consumer that runs networks", name, THROUGH)
     rows = found.draws[(found.draws["source"] == "profile") & (found.draws["mapping"] == PAIRS.name)]
     times = rows["time_s"].unique()
     own = [rows["accuracy"][rows["time_s"] == time].to_numpy() for time in times]
@@ -194,18 +195,56 @@ def _in_aihwkit(network: Network, asked: Asked) -> Array:
     model = torch.nn.Sequential(*modules[:-1])
     out = np.empty((asked.times_s.size, asked.draws))
     for draw in range(asked.draws):
-        config = TorchInferenceRPUConfig()
-        config.noise_model = aihwkit.noise_model(asked.folder)
+        config, model_of_cells = TorchInferenceRPUConfig(), aihwkit.noise_model(asked.folder)
+        config.noise_model = model_of_cells
         config.forward.is_perfect = True
         config.drift_compensation = GlobalDriftCompensation() if asked.compensate else None
         analog = convert_to_analog(model, config)
         analog.eval()
         analog.program_analog_weights()
+        profile = model_of_cells.profile
+        origin = profile.first_time_s if profile.drift else 0.0  # aihwkit counts from the end of programming
         for k, seconds in enumerate(asked.times_s):
-            analog.drift_analog_weights(float(seconds))
+            analog.drift_analog_weights(float(seconds - origin))
             with torch.no_grad():
                 out[k, draw] = float((analog(inputs).argmax(dim=1) == labels).double().mean())
     return out
+
+
+def _in_crosssim(network: Network, asked: Asked) -> Array:
+    """Return the accuracy of networks on CrossSim's cores of balanced pairs, the wires left out; biases are digital."""
+    from simulator import AnalogCore
+
+    exported, device = crosssim.exported_device(asked.folder)
+    profile = device.profile()
+    out = np.empty((asked.times_s.size, asked.draws))
+    for draw in range(asked.draws):
+        device.restart(int(np.random.SeedSequence([asked.seed, draw]).generate_state(1)[0]))
+        first = np.ones(len(network.weights))
+        for k, seconds in enumerate(asked.times_s):
+            cores = []
+            for weight in network.weights:
+                params = exported.parameters(crosssim.crosssim_time(profile, seconds))
+                params.core.style = "BALANCED"
+                params.xbar.array.parasitics.enable = False
+                cores.append(AnalogCore(weight.T / np.abs(weight).max(), params=params))  # its weights are -1 … 1
+            factors = np.array([np.abs(weight).max() for weight in network.weights])
+            if asked.compensate:
+                sizes = np.array([np.abs(core.matmat(np.eye(core.shape[1]))).mean() for core in cores])
+                first = sizes if k == 0 else first
+                factors = factors * first / sizes
+            out[k, draw] = _accuracy_of(network, cores, factors)
+    return out
+
+
+def _accuracy_of(network: Network, cores: Sequence[Any], factors: Array) -> float:
+    """Return the accuracy with each layer's products made by a core (`matmat`), times a factor."""
+    now = network.inputs.T
+    for k, (core, bias) in enumerate(zip(cores, network.biases, strict=True)):
+        now = factors[k] * core.matmat(now) + bias[:, None]
+        if k < len(cores) - 1:
+            now = np.maximum(now, 0.0)
+    return float((now.argmax(axis=0) == network.labels).mean())
 
 
 THROUGH: Mapping[str, Consumer] = {
@@ -213,7 +252,12 @@ THROUGH: Mapping[str, Consumer] = {
         aihwkit.TOOL,
         _in_aihwkit,
         "aihwkit converts programmed pairs back to weights and to pairs again before it reads them later",
-    )
+    ),
+    "crosssim": Consumer(
+        crosssim.TOOL,
+        _in_crosssim,
+        "CrossSim draws a read's noise by where a cell stands, not by its target",
+    ),
 }
 """Consumers that can run the network."""
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvmphys.crossbar import Crossbar
+from nvmphys.errors import BadInput
 from nvmphys.profile import VariationProfile
 
 Array = NDArray[np.float64]
@@ -23,11 +24,21 @@ class Wires:
         Of a segment between neighbouring cells, of word and bit lines [ohm].
     driver_ohm, sense_ohm : float
         Of each driver and of each sense amplifier [ohm].
+
+    Raises
+    ------
+    BadInput
+        "wire resistance must be finite and >= 0 ohm …", and so of the driver's and the sense amplifier's.
     """
 
     wire_ohm: float = 1.0
     driver_ohm: float = 0.0
     sense_ohm: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, ohm in (("wire", self.wire_ohm), ("driver", self.driver_ohm), ("sense", self.sense_ohm)):
+            if not 0 <= ohm < np.inf:
+                raise BadInput(f"{name} resistance must be finite and >= 0 ohm (got {ohm:g} ohm)")
 
     @classmethod
     def of(cls, profile: VariationProfile) -> Wires:

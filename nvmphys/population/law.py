@@ -198,8 +198,14 @@ def read_noise_sigma(law: CellLaw, target_S: Array, conductance_S: Array, time_s
     return amplitude * np.sqrt(np.log((time_s + law.t_read_s) / (2 * law.t_read_s)))
 
 
-def check_times(covered: Covered, times_s: Array, extrapolate: bool) -> None:
-    """Refuse times that the law does not cover; the programming time itself is always covered."""
+def check_times(
+    covered: Covered, times_s: Array, extrapolate: bool, *, earlier: str = "nothing is known of earlier times",
+    beyond: str = "pass extrapolate=True to go beyond it",
+) -> None:  # fmt: skip
+    """Refuse times that the law does not cover; the programming time itself is always covered.
+
+    `earlier` and `beyond` say what to do about times before and after those covered.
+    """
     low, high = covered.time_range_s
     for time in np.atleast_1d(times_s):
         if not np.isfinite(time):
@@ -208,18 +214,14 @@ def check_times(covered: Covered, times_s: Array, extrapolate: bool) -> None:
             continue
         if time < low:
             raise BadInput(
-                f"time must be {covered.first_time_s:g} s (as programmed) or >= {low:g} s (got {time:g} s): "
-                "nothing is known of earlier times"
+                f"time must be {covered.first_time_s:g} s (as programmed) or >= {low:g} s (got {time:g} s): {earlier}"
             )
         if not covered.extrapolates:
             raise BadInput(
                 f"time must be <= {high:g} s, the last time known (got {time:g} s): nothing says how cells go on"
             )
         if not extrapolate:
-            raise BadInput(
-                f"time must be <= {high:g} s, the longest time covered (got {time:g} s): "
-                "pass extrapolate=True to go beyond it"
-            )
+            raise BadInput(f"time must be <= {high:g} s, the longest time covered (got {time:g} s): {beyond}")
 
 
 def check_levels(law: Covered, targets_S: Array) -> None:

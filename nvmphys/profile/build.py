@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,13 @@ _LEVELS = 64
 ROOM_TEMPERATURE_K = 300.0
 DEFAULT_TARGETS = 32
 DEFAULT_TEMPERATURES = 5
+SIGMA_BETWEEN = 0.02
+"""Error of σ of the change, half-way between two times of a table by default [1]."""
+_LEVELS_BETWEEN = (0.1, 0.3, 0.5, 0.7, 0.9)
+_CLOSEST = 1.5
+"""Ratio of two times that are not divided further."""
+_APART = 1.2
+"""Ratio below which a decade is as good as the end of the range beside it."""
 NOT_KNOWN = "not known"
 NOT_KNOWN_APART = "not known apart"
 
@@ -35,7 +43,7 @@ NOT_KNOWN_APART = "not known apart"
 def build_profile(
     card: ModelCard,
     targets: Sequence[float] | Array | None,
-    times: Sequence[float] | Array,
+    times: Sequence[float] | Array | None = None,
     temperatures: Sequence[float] | Array | None = None,
     *,
     array: Mapping[str, Any] | None = None,
@@ -52,8 +60,10 @@ def build_profile(
     card : ModelCard
     targets : array_like (target,) or None
         Target conductances [S] within the card's validity; None for about `DEFAULT_TARGETS` over its range.
-    times : array_like (time,)
-        Times since programming [s]; the time of the programmed conductance (0, or t0 of a power law) is added.
+    times : array_like (time,), optional
+        Times since programming [s]; the time of the programmed conductance (0, or t0 of a power law) is added. By
+        default :func:`default_times`: between times of the tables quantiles are interpolated, which is good to a
+        percent of σ at one a decade, and to a fifth of it at one in three.
     temperatures : array_like, optional
         Temperatures [K] of a card that holds a law of temperature (a few over its range by default); for any other
         card one temperature, which is a label.
@@ -90,12 +100,13 @@ def build_profile(
     rng = as_rng(rng)
     law = law_of(card)
     target = law.default_targets(DEFAULT_TARGETS) if targets is None else np.unique(np.asarray(targets, dtype=float))
-    if target.size == 0 or np.size(times) == 0:
+    when = default_times(law) if times is None else np.asarray(times, dtype=float)
+    if target.size == 0 or when.size == 0:
         raise BadInput("targets and times must hold at least one value each")
-    time = np.unique(np.append(np.asarray(times, dtype=float), law.first_time_s))
+    time = np.unique(np.append(when, law.first_time_s))
     heat = _temperatures(law, temperatures, card.name)
     check_levels(law, target)
-    check_times(law, time, extrapolate)
+    check_times(law, time, extrapolate, beyond="pass extrapolate=True (--extrapolate) to go beyond it")
     laws = [law.at_temperature(t) for t in heat]
     tables = _tables(laws, target, time, heat, extrapolate)
     noise = [read_noise_sigma(law, target, tables.mean_S[0, :, k], t) for k, t in enumerate(time)]
@@ -134,6 +145,41 @@ def build_profile(
     if found is None:
         return profile
     return replace(profile, replicates=found)
+
+
+def default_times(law: CellLaw) -> Array:
+    """Return times of a table over all that a law knows [s]: the whole decades within, both ends, and times between.
+
+    Quantiles of the change are linear in ln t between the times of a table. Where σ of the change, half-way between
+    two of them, would be off by more than `SIGMA_BETWEEN`, that time is added too, and so on.
+
+    Examples
+    --------
+    >>> import nvmphys as nv
+    >>> default_times(nv.law_of(nv.load_card("pcm_90nm"))).tolist()
+    [20.0, 100.0, 1000.0, 10000.0, 86400.0]
+    """
+    low, high = law.time_range_s
+    if not 0 < low < high:
+        return np.unique([low, high])
+    decades = 10.0 ** np.arange(np.ceil(np.log10(low)), np.floor(np.log10(high)) + 1)
+    inside = decades[(decades > low * _APART) & (decades < high / _APART)]
+    level, z = np.quantile(law.default_targets(DEFAULT_TARGETS), _LEVELS_BETWEEN), ndtri((np.arange(256) + 0.5) / 256)
+    cells = [part.ravel() for part in np.meshgrid(level, z, indexing="ij")]
+
+    def change(time: float) -> Array:
+        return law.change(cells[0], time, cells[1]).reshape(level.size, z.size)
+
+    def between(first: float, last: float) -> list[float]:
+        middle = float(np.sqrt(first * last))
+        exact, mixed = change(middle).std(axis=1), (0.5 * (change(first) + change(last))).std(axis=1)
+        if last / first < _CLOSEST or np.all(np.abs(mixed - exact) <= SIGMA_BETWEEN * exact):
+            return []
+        return [*between(first, middle), middle, *between(middle, last)]
+
+    ends = [low, *inside.tolist(), high]
+    added = [time for first, last in pairwise(ends) for time in between(first, last)]
+    return np.sort([*ends, *added])
 
 
 def _not_said(pulse_update: Mapping[str, PulseTable] | None, read_iv: ReadCurrent | None) -> tuple[str, ...]:

@@ -158,18 +158,28 @@ def described(place: str, content: Content) -> dict[str, str]:
     {'unit': 's'}
     """
     name = place.rsplit("/", 1)[1]
-    kind = content.attributes.get("/", {}).get("coordinate", "linear")
-    units = {"S": "S", "s": "s", "K": "K", "V": "V"}
-    unit = "1/V" if name.endswith("_per_V") else units.get(name.rsplit("_", 1)[-1], "1")
-    if place == "/change/quantiles" or place.endswith("/replicates/change"):
-        unit = "1" if kind == "log" else "S"
-    found = {"unit": unit}
+    found = {"unit": unit_of(place, content.attributes.get("/", {}).get("coordinate", "linear"))}
     basis = _stated_basis(place, content)
     if basis:
         found["basis"] = basis
     if name in ("sigma_S", "sigma_range_S"):
         found["sigma_ref"] = str(SigmaRef.ABSOLUTE)
     return found
+
+
+def unit_of(place: str, coordinate: Any) -> str:
+    """Return the unit that a table at a place is in, by its name and, of a change, by the profile's coordinate.
+
+    >>> unit_of("/read_iv/sinh_per_V", "log"), [unit_of("/change/quantiles", kind) for kind in ("log", "linear")]
+    ('1/V', ['1', 'S'])
+    """
+    name = place.rsplit("/", 1)[1]
+    if place == "/change/quantiles" or place.endswith("/replicates/change"):
+        return "1" if coordinate == "log" else "S"
+    if "/replicates/weight/" in place:  # its name is that of a population
+        return "1"
+    units = {"S": "S", "s": "s", "K": "K", "V": "V"}
+    return "1/V" if name.endswith("_per_V") else units.get(name.rsplit("_", 1)[-1], "1")
 
 
 def _stated_basis(place: str, content: Content) -> str:
@@ -242,7 +252,7 @@ class Rules:
         value = self.store.attribute(group, name)
         if isinstance(value, str) and value in ("Infinity", "-Infinity"):
             value = float(value)
-        if not isinstance(value, int | float) or np.isnan(value):
+        if not isinstance(value, int | float) or value != value:  # no np.isnan: of an integer beyond 64 bits it fails
             raise self.refuse(f"attribute {name} of {group} must be a number")
         try:
             return float(value)
@@ -257,13 +267,19 @@ class Rules:
         return value
 
     def table(self, place: str) -> Array:
-        """Return a table that must be there."""
+        """Return a table that must be there; what it says of itself wrongly is noted."""
         if not self.store.has(place):
             raise self.refuse(f"{place} is missing: not a whole variation profile")
         table = self.store.table(place)
         ref = self.store.table_attribute(place, "sigma_ref")
         if ref is not None and ref != SigmaRef.ABSOLUTE:
-            raise self.refuse(f"{place}: sigma_ref must be absolute (got {str(ref)[:40]!r})")
+            self.fault(f"{place}: sigma_ref must be absolute (got {str(ref)[:40]!r})")
+        unit, wanted = (
+            self.store.table_attribute(place, "unit"),
+            unit_of(place, self.store.attribute("/", "coordinate")),
+        )
+        if unit is not None and unit != wanted:
+            self.fault(f"{place}: unit must be {wanted} (got {str(unit)[:40]!r}): convert the values to it")
         return table
 
     def _has(self, place: str) -> bool:
@@ -367,11 +383,11 @@ class Reader(Rules):
         if texts["array"] is not None:
             texts["array"] = self.tried(array_section, texts["array"], f"{self.where}: array")
         self.tried(self._basis, texts["basis"])
+        if texts["basis"] is not None:
+            self.tried(self._agreement, texts["basis"])
+        if tables is not None:
+            own |= self._confidence(tables, own["extras"])
         if tables is None or self.faults:
-            return None
-        own |= self._confidence(tables, own["extras"])
-        self._agreement(texts["basis"])
-        if self.faults:
             return None
         texts |= {name: tuple(texts[name]) for name, kind in TEXTS.items() if kind is list}
         return VariationProfile(tables=tables, **own, **texts)
@@ -408,16 +424,15 @@ class Reader(Rules):
             raise self.refuse(str(error)) from None
 
     def _tables(self) -> Tables | None:
-        """Return the tables, all rules that they break noted."""
+        """Return the tables where they can be read, all rules that they break noted."""
         found: dict[str, Any] = {name: self.tried(self.table, f"/axes/{name}") for name in AXES}
         found |= {name: self.tried(self.table, place) for name, (place, _) in TABLES.items()}
         if any(table is None for table in found.values()):
             return None
         tables = Tables(**found)
-        broken = list(broken_rules(tables))
-        for rule in broken:
+        for rule in broken_rules(tables):
             self.fault(rule)
-        return None if broken else tables
+        return tables
 
     def _history(self) -> History:
         times, steps, correlation, path = (self.table(f"/history/{name}") for name in HISTORY)

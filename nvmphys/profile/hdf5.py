@@ -62,6 +62,8 @@ class _Hdf5Store:
         value = self.file[group].attrs[name]
         if group == "/" and name in TEXTS:
             return self._parsed(name, value)
+        if isinstance(value, bytes):  # text of fixed length, as other writers have it
+            return value.decode(errors="replace")
         if isinstance(value, np.ndarray | np.generic):
             return value.tolist() if value.dtype.kind in "fiub" else None
         return value if isinstance(value, str) else None

@@ -88,11 +88,15 @@ class Path(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """Read noise as a share of the conductance (time, target): marginal, or of traps that keep their state."""
+    """Read noise as a share of the conductance (time, target): marginal, or of traps that keep their state.
+
+    `again` (time,) counts the reads before at the same time, in the upper half of a word.
+    """
 
     relative: Array
     moved: Array
     scale: float
+    again: NDArray[np.uint64]
 
 
 def axis(values: Array) -> Axis:
@@ -354,7 +358,7 @@ def add_noise(key, cell, at, count, row, up, time_bits, noise, table, one, other
     for k in range(times):
         total[:count] = 0.0
         if traps == 0:
-            words(key, cell, count, _NOISE, time_bits[k], one, other)
+            words(key, cell, count, _NOISE + noise.again[k], time_bits[k], one, other)
             for i in range(count):
                 total[i] = normal(one[i], table)
         for n in range(traps):

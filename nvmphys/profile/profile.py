@@ -242,6 +242,35 @@ class VariationProfile:
         """
         return _replicate(self, which)
 
+    def check_times(self, times: Array, extrapolate: bool = False, *, may_extrapolate: bool = False) -> None:
+        """Refuse times [s] that the tables do not cover, and say which tables would.
+
+        Parameters
+        ----------
+        times : ndarray (time,)
+        extrapolate : bool
+            Whether times beyond the last of the tables are let through.
+        may_extrapolate : bool
+            Whether the caller takes `extrapolate`, which is then offered.
+
+        Raises
+        ------
+        BadInput
+            "time must be … s (as programmed) or >= … s …: build the profile with earlier times …" where the law behind
+            it knows them, else "nothing is known of earlier times"; "time must be <= … s …".
+        """
+        first, last = self.time_range_s
+        known = [float(t) for t in self.validity.get("time_s") or ()] or [first, last]
+        earlier = (
+            f"the tables begin there: build the profile with earlier times (--times), from {known[0]:g} s on"
+            if known[0] < first * (1 - 1e-9)
+            else "nothing is known of earlier times"
+        )
+        reach = f", up to {known[-1]:g} s" if known[-1] > last * (1 + 1e-9) else ""
+        beyond = f"the tables end there: build the profile with later times (--times){reach}"
+        held = ", or pass extrapolate=True to hold the last" if may_extrapolate else ""
+        check_times(self, np.asarray(times, dtype=float), extrapolate, earlier=earlier, beyond=beyond + held)
+
     def is_beyond(self, times: Array | float) -> NDArray[np.bool_]:
         """Tell which times lie beyond the last one behind the card (time,): tabulated there or not, it is extrapolated.
 
@@ -389,7 +418,7 @@ def _quantiles(
     """Interpolate the quantiles of the conductance: see `VariationProfile.quantiles`."""
     tables, wanted = profile.tables, np.atleast_1d(np.asarray(targets, dtype=float))
     check_levels(profile, wanted)
-    check_times(profile, np.array([time_s]), extrapolate=False)
+    profile.check_times(np.array([time_s]))
     asked = tables.probability if probability is None else np.atleast_1d(np.asarray(probability, dtype=float))
     if not np.all((asked >= tables.probability[0]) & (asked <= tables.probability[-1])):
         raise BadInput(

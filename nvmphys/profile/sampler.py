@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ from scipy.special import chdtri, ndtri, stdtr
 
 from nvmphys.errors import BadInput, ExtrapolationWarning, MissingTool
 from nvmphys.population.history import SCORE_GRID, History
-from nvmphys.population.law import check_levels, check_times
+from nvmphys.population.law import check_levels
 from nvmphys.population.read_noise import TRAPS_PER_DECADE, traps
 from nvmphys.profile import kernels
 from nvmphys.profile.philox import tail_table
@@ -90,7 +91,8 @@ class Sampler:
         dtype : numpy.float64 or numpy.float32
         read_noise : {"none", "marginal", "path"}
             Whether each time is read with noise: drawn anew at each time, or by traps that keep their state from one
-            time to the next (times then increase).
+            time to the next (times then increase). The noise of a marginal read follows from seed, cell and time, so a
+            second call for a time repeats it; a time that stands twice in `times` is read twice, with noise of its own.
         workers : int
             Threads.
 
@@ -168,7 +170,8 @@ class Sampler:
         profile = self.profile
         if targets.size:
             check_levels(profile, np.array([targets.min(), targets.max()]))  # NaN is both
-        check_times(profile, times, self.extrapolate and profile.tables.time_s.size > 1)
+        several = profile.tables.time_s.size > 1
+        profile.check_times(times, self.extrapolate and several, may_extrapolate=several)
         if read_noise not in READ_NOISE:
             raise BadInput(f"read_noise must be one of {', '.join(READ_NOISE)} (got {read_noise!r})")
         beyond = times[times > profile.tables.time_s[-1] * (1 + 1e-9)]
@@ -273,14 +276,15 @@ def _heavy_tails(dof: float) -> tuple[tuple[Array, Array], Array]:
 
 def _noise(profile: VariationProfile, times: Array, read_noise: ReadNoise) -> kernels.Noise:
     """Return the relative read noise (time, target), and the chance that each trap has moved since the last time."""
-    nothing = kernels.Noise(np.empty((0, 0)), np.empty((0, 0)), 0.0)
+    again = _reads_before(times) << np.uint64(32)
+    nothing = kernels.Noise(np.empty((0, 0)), np.empty((0, 0)), 0.0, again)
     if read_noise == "none":
         return nothing
     if profile.read_noise_S is None:
         raise BadInput(f"{profile.name}: read noise is not known apart: draw with read_noise='none'")
     relative = np.stack([profile.relative_read_noise(float(time)) for time in times])
     if read_noise == "marginal":
-        return kernels.Noise(np.column_stack([relative, relative[:, -1]]), np.empty((times.size, 0)), 0.0)
+        return kernels.Noise(np.column_stack([relative, relative[:, -1]]), np.empty((times.size, 0)), 0.0, again)
     t_read = profile.read_duration_s
     if t_read is None:
         raise BadInput(f"{profile.name}: the duration of a read is not known: draw with read_noise='marginal'")
@@ -291,7 +295,21 @@ def _noise(profile: VariationProfile, times: Array, read_noise: ReadNoise) -> ke
     amplitude = np.divide(relative, growth[:, None], out=np.zeros_like(relative), where=growth[:, None] > 0)
     amplitude = np.column_stack([amplitude, amplitude[:, -1]])
     moved = -np.expm1(-np.diff(times, prepend=0.0)[:, None] / tau)
-    return kernels.Noise(amplitude, moved, float(np.sqrt(step)))
+    return kernels.Noise(amplitude, moved, float(np.sqrt(step)), again)
+
+
+def _reads_before(times: Array) -> NDArray[np.uint64]:
+    """Return how often each time stands before its own place (time,).
+
+    >>> _reads_before(np.array([20.0, 3600.0, 20.0, 20.0])).tolist()
+    [0, 0, 1, 2]
+    """
+    seen: Counter[float] = Counter()
+    out = np.empty(times.size, dtype=np.uint64)
+    for k, time in enumerate(times.tolist()):
+        out[k] = seen[time]
+        seen[time] += 1
+    return out
 
 
 def sampler_of(

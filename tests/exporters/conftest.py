@@ -52,3 +52,10 @@ def relaxing():
     card = nv.load_card("rram_1t1r_relaxation")
     targets = np.linspace(*nv.law_of(card).level_range_S, 4)
     return nv.build_profile(card, targets, [1.0, 86400.0], replicates=0, rng=1)
+
+
+@pytest.fixture(scope="session")
+def baked():
+    """Return a profile of two temperatures, with cells that are programmed far off."""
+    card = nv.load_card("rram_1t1r_bake")
+    return nv.build_profile(card, [2e-5, 1.4e-4], [5000.0], [373.0, 453.0], replicates=0, rng=1)

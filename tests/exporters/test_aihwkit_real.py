@@ -63,6 +63,14 @@ scale = float(states[0][0, 0, 0])
 up, down = (cells.at(3600.0 + model.profile.first_time_s) / 1e-6 for cells in pairs)
 error = np.abs(later.numpy().ravel() - (up - down) / scale).max()
 assert error < 1e-9, f"cells drift as their pair's difference: {{error}}"
+sampler = model.profile.sampler(7)
+asked = torch.full((3, 50), 2e-5, dtype=torch.float64)
+times = [model.profile.first_time_s, 3600.0]
+drawn = sampler.draw_torch(asked, times, dtype=np.float32, read_noise="marginal")
+assert isinstance(drawn, torch.Tensor) and drawn.dtype == torch.float32 and drawn.shape == (2, 3, 50)
+plain = sampler.draw(asked.numpy(), times, dtype=np.float32, read_noise="marginal")
+assert torch.equal(drawn, torch.tensor(plain)), "tensors hold other cells than arrays"
+
 stuck = pairs[0].stuck
 assert 0 < stuck.sum() < 100
 assert np.array_equal(pairs[0].at(86400.0)[stuck], pairs[0].programmed_S[stuck]), "stuck cells move"
@@ -71,16 +79,21 @@ with open({done!r}, "w") as file:
 """
 
 
-def test_cells_have_the_profiles_statistics_and_a_network_keeps_its_own(aihwkit_python, full, tmp_path, monkeypatch):
+def test_cells_have_the_profiles_statistics_and_a_network_keeps_its_own(
+    aihwkit_python, full, baked, tmp_path, monkeypatch
+):
     """One process does both, since it starts slowly: the check's Python makes its draws and then runs the network."""
     folder, done, inside = tmp_path / "export", tmp_path / "done", tmp_path / "inside.py"
     export(full, "aihwkit", folder)
+    export(baked, "aihwkit", tmp_path / "baked")
     inside.write_text(INSIDE.format(folder=str(folder), done=str(done)))
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec "{aihwkit_python}" "{inside}" "$@"\n')
     python.chmod(0o755)
     monkeypatch.setenv("NVMPHYS_AIHWKIT_PYTHON", str(python))
-    rows = {row.property: row for row in check([Export(full, "aihwkit", folder)], cells=10_000)[0]}
+    both = [Export(full, "aihwkit", folder), Export(baked, "aihwkit", tmp_path / "baked")]
+    rows, hot = ({row.property: row for row in found} for found in check(both, cells=10_000))
+    assert (hot["temperature"].source, hot["temperature"].passed) == ("real tool", True)
     assert done.read_text() == "ok", "the network did not hold"
     assert [row for row in rows.values() if row.passed is False] == []
     for name in ("programmed conductance", "conductance over time", "tails", "histories", "read noise",

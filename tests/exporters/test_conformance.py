@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -48,6 +49,19 @@ def test_what_is_said_to_be_carried_is_compared(own):
                  "populations that do not follow the target", "drift exponents",
                  "programming error and change together"):  # fmt: skip
         assert compared[name], name
+
+
+def test_cells_are_drawn_at_a_second_temperature_too(baked, tmp_path):
+    names = ["aihwkit", "crosssim", "csv", "npz"]
+    found = checked(baked, tmp_path, names, real=False)
+    for name in names:
+        row = found[name]["temperature"]
+        assert (row.status, row.passed) == ("carried", True), name
+    # an export that knows the lowest temperature alone
+    cold = replace(baked, tables=replace(baked.tables, change=baked.tables.change[[0, 0]],
+                                         quantiles_S=baked.tables.quantiles_S[[0, 0]]))  # fmt: skip
+    nv.save_profile(cold, tmp_path / "aihwkit" / "profile.h5")
+    assert checked(baked, tmp_path, ["aihwkit"], real=False)["aihwkit"]["temperature"].passed is False
 
 
 def multiply(path, line, column, factor):
@@ -107,6 +121,9 @@ def test_the_command_line_prints_keeps_and_judges(full, tmp_path, monkeypatch):
     done = CliRunner().invoke(app, given)
     assert done.exit_code == 0, done.output
     assert "own reader" in done.output
+    assert "histories, dropped: " in done.output
+    assert "read non-linearity, nothing to carry: the profile does not know it" in done.output
+    assert not re.search(r"read non-linearity\s*│\s*carried", done.output)
     kept = json.loads((tmp_path / "out" / "conformance.json").read_text())
     assert kept["limit"] == 4.0
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+import nvmphys as nv
+from nvmphys.cli import app
 from nvmphys.discovery import modules_with
 from nvmphys.errors import BadInput, MissingTool
-from nvmphys.exporters import LossReport, consumers, export
+from nvmphys.exporters import LossReport, consumers, export, usage
 from nvmphys.exporters.aihwkit import noise_model
 from nvmphys.exporters.crosssim import device_base
 from nvmphys.exporters.loss import PROPERTIES
@@ -31,7 +34,9 @@ def profile(request):
 def exported(profile, consumer, folder):
     """Export, or skip for the one reason that a consumer may have."""
     if consumer in TRAINING and not profile.pulse_update:
-        with pytest.raises(BadInput, match="has no pulse-update tables of both directions: build it with pulse_update"):
+        with pytest.raises(
+            BadInput, match="has no pulse-update tables of both directions: build it from a dynamics card with --sch"
+        ):
             export(profile, consumer, folder)
         pytest.skip("nothing to train on")
     return export(profile, consumer, folder)
@@ -96,6 +101,82 @@ def departures(profile, back):
 
 
 @pytest.mark.parametrize("consumer", consumers())
+def test_an_export_of_another_profile_leaves_nothing_of_the_one_before(full, consumer, tmp_path):
+    tables = full.tables
+    early = replace(
+        full, extras={}, array={},
+        tables=replace(tables, time_s=tables.time_s[:2], change=tables.change[:, :, :2],
+                       quantiles_S=tables.quantiles_S[:, :, :2], mean_S=tables.mean_S[:, :, :2],
+                       sigma_S=tables.sigma_S[:, :, :2], correlation=tables.correlation[:, :, :2, :2]),
+        read_noise_S=full.read_noise_S[:, :2], sigma_range_S=None,
+    )  # fmt: skip
+    export(full, consumer, tmp_path / "over")
+    (tmp_path / "over" / "my_notes.txt").write_text("mine")
+    (tmp_path / "over" / "conformance.json").write_text("{}")
+    for folder in ("over", "fresh"):
+        export(early, consumer, tmp_path / folder)
+    left = {path.name for path in (tmp_path / "over").iterdir()}
+    assert left == {path.name for path in (tmp_path / "fresh").iterdir()} | {"my_notes.txt"}
+
+
+def test_two_consumers_may_share_a_folder(full, tmp_path):
+    for consumer in ("npz", "csv", "csv"):
+        export(full, consumer, tmp_path)
+    assert (tmp_path / "profile.npz").is_file()
+
+
+@pytest.mark.parametrize("name", ["../kept.txt", "/kept.txt", 5, "sub"])
+def test_a_report_that_names_files_elsewhere_removes_none_of_them(full, tmp_path, name):
+    (tmp_path / "kept.txt").write_text("mine")
+    folder = tmp_path / "export"
+    export(full, "npz", folder)
+    (folder / "sub").mkdir()
+    (folder / "loss_report.json").write_text(json.dumps({"consumer": "npz", "rows": [], "files": [name, 3]}))
+    export(full, "npz", folder)
+    assert (tmp_path / "kept.txt").read_text() == "mine"
+    assert (folder / "sub").is_dir()
+
+
+def test_an_export_that_fails_leaves_the_older_one_whole(full, tmp_path, monkeypatch):
+    export(full, "neurosim", tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def broken(path, text):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nvmphys.exporters.neurosim.write_text", broken)
+    with pytest.raises(KeyboardInterrupt):
+        export(full, "neurosim", tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_command_line_says_how_neurosim_is_called(full, tmp_path):
+    nv.save_profile(full, tmp_path / "P.h5")
+    given = ["export", str(tmp_path / "P.h5"), "--to", "neurosim", "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*given, "--levels", "8", "--time", "3600", "--json"])
+    assert done.exit_code == 0, done.output
+    called = json.loads(done.stdout)["usage"]
+    assert called == command_line(tmp_path / "out", 3, 3600.0)
+    assert (tmp_path / "out" / "mem_states_3bit_3600s.csv").is_file()
+    assert called in CliRunner().invoke(app, [*given, "--levels", "8", "--time", "3600"]).output.replace("\n", "")
+    for wrong, words in (
+        (["--levels", "12"], "levels must be one of 2, 4, 8, 16"),
+        (["--time", "60"], "at 20, 3600, 86400 s; build the profile with the times you need"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            CliRunner().invoke(app, [*given, *wrong], catch_exceptions=False)
+    with pytest.raises(BadInput, match=r"csv takes no number of levels.*neurosim does"):
+        usage("csv", tmp_path / "out")
+
+
+def test_what_a_profile_does_not_hold_is_not_said_to_be_carried(relaxing, tmp_path):
+    said = {row.property: row for row in export(relaxing, "csv", tmp_path).rows}
+    for name in ("pulse updates", "drift exponents", "read noise", "array effects", "temperature", "confidence"):
+        assert said[name].shown() == "nothing to carry", name
+    assert said["tails"].shown() == "carried"
+
+
+@pytest.mark.parametrize("consumer", consumers())
 def test_a_damaged_export_is_named(full, consumer, tmp_path):
     export(full, consumer, tmp_path)
     for path in tmp_path.iterdir():
@@ -120,7 +201,7 @@ def test_neurosim_files_are_as_its_reader_takes_them(full, tmp_path):
     assert len(text.splitlines()) == 1 + 2**2
     command = command_line(tmp_path, 2, 3600.0)
     assert "--bitcell 2 --mem_states_file mem_states_2bit_3600s.csv" in command
-    with pytest.raises(BadInput, match="no file of 5 bits at 3600 s"):
+    with pytest.raises(BadInput, match="no file of 5 bits at 3600 s: there are 1, 2, 3, 4 bits at 20, 3600, 86400 s"):
         command_line(tmp_path, 5, 3600.0)
 
 

@@ -49,9 +49,12 @@ def python():
     return found
 
 
-def test_cells_drawn_by_crosssim_have_the_profiles_statistics(python, full, tmp_path):
-    export(full, "crosssim", tmp_path)
-    rows = {row.property: row for row in check([Export(full, "crosssim", tmp_path)], cells=10_000)[0]}
+def test_cells_drawn_by_crosssim_have_the_profiles_statistics(python, full, baked, tmp_path):
+    exports = [Export(full, "crosssim", tmp_path / "full"), Export(baked, "crosssim", tmp_path / "baked")]
+    for each in exports:
+        export(each.profile, "crosssim", each.folder)
+    rows, hot = ({row.property: row for row in found} for found in check(exports, cells=10_000))
+    assert (hot["temperature"].source, hot["temperature"].passed) == ("real tool", True)
     assert [row for row in rows.values() if row.passed is False] == []
     assert {row.source for row in rows.values() if row.passed is not None} == {"real tool"}
 

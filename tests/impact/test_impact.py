@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 import nvmphys as nv
 from nvmphys.cli import app
 from nvmphys.errors import BadInput, MissingTool
+from nvmphys.exporters import crosssim
 from nvmphys.impact import PAIRS, PARTS, SLICES, CellMapping, Wires, digits_network, isolated, network_impact
 from nvmphys.impact.cells import Mapped, PairErrors
 from nvmphys.impact.network import TEST_SHARE, WEIGHT_DECAY
 from nvmphys.impact.significance import holm, welch
-from nvmphys.impact.through import compare_through
+from nvmphys.impact.study import BAND, with_other_devices
+from nvmphys.impact.through import accuracy_through, compare_through
 from nvmphys.profile import Replicates
 
 HIDDEN = 8
@@ -213,6 +215,56 @@ def test_other_devices_make_the_band_wider(pcm, network):
     assert set(found.draws["replicate"].dropna()) == {0, 1, 2}
 
 
+def test_the_wider_band_holds_both_variances_and_no_chance():
+    """Accuracies of known laws: σ 3 points over devices, and means of other devices that differ by 4 points, or not."""
+    rng, times, draws, count, few = np.random.default_rng(4), 400, 100, 20, 10
+    cells = 0.7 + 0.03 * rng.standard_normal((times, draws))
+    for apart in (0.0, 0.04):
+        means = 0.7 + apart * rng.standard_normal((times, count))
+        replicates = [means[:, [k]] + 0.03 * rng.standard_normal((times, few)) for k in range(count)]
+        total = with_other_devices(cells, replicates)
+        wanted = np.hypot(0.03, apart)
+        # of a variance between of nothing, what chance leaves above zero is kept: half of 2(s²/n)√(2/R)/√(2π)
+        assert np.sqrt(total.var(axis=1).mean()) == pytest.approx(wanted, rel=0.03)
+        assert total.mean() == pytest.approx(cells.mean(), abs=1e-3)
+        ends = [np.quantile(each, BAND, axis=1) for each in (cells, total)]
+        assert np.mean(ends[1][1] - ends[0][1]) > -1e-4, "narrower at the top"
+        assert np.mean(ends[0][0] - ends[1][0]) > -1e-4, "narrower at the bottom"
+
+
+def test_replicates_that_are_the_profile_itself_add_next_to_nothing(pcm, network):
+    t = gaussian(pcm, 5e-6).tables
+    own = (t.programmed_S, np.zeros_like(t.change), t.quantiles_S, t.mean_S, t.sigma_S)
+    same = Replicates(*(np.stack([table] * 4) for table in own), nv.Basis.ASSUMED, "the same devices")
+    rows = network_impact(
+        replace(gaussian(pcm, 5e-6), replicates=same), network, mappings=[PAIRS], draws=40, wires=Wires(0.0), rng=RNG
+    ).curves
+    # a step is one of 599 images
+    assert ((rows["wide_high"] - rows["high"]) > -1 / 599).all()
+    assert ((rows["low"] - rows["wide_low"]) > -1 / 599).all()
+    assert ((rows["wide_high"] - rows["wide_low"]) < 1.3 * (rows["high"] - rows["low"])).all()
+
+
+def test_the_verdict_says_what_all_draws_have_in_common_and_how_to_take_it_off(pcm, network):
+    shrink = np.full_like(pcm.tables.change, np.log(0.5))
+    same = isolated(with_tables(pcm, change=shrink), ["programming", "change"])
+    found = network_impact(same, network, mappings=[PAIRS], draws=12, wires=Wires(0.0), rng=RNG)
+    share = found.curves["systematic_share"].iloc[-1]
+    assert share > 0.5
+    assert f"{share:.0%} of the mean square of the error there is the same in every draw" in found.sentences[-1]
+    assert "--compensate" in found.sentences[-1]
+
+
+def test_resistances_that_are_none_are_refused_at_once(pcm, tmp_path):
+    nv.save_profile(pcm, tmp_path / "P.h5")
+    with pytest.raises(BadInput, match=r"wire resistance must be finite and >= 0 ohm \(got -1 ohm\)"):
+        Wires(-1.0)
+    with pytest.raises(BadInput, match="wire resistance"):
+        CliRunner().invoke(app, ["impact", str(tmp_path / "P.h5"), "--wire", "-1"], catch_exceptions=False)
+    with pytest.raises(BadInput, match="sense resistance"):
+        Wires(1.0, sense_ohm=np.inf)
+
+
 def test_wires_take_their_share_of_a_line_driven_from_its_end():
     cells = np.zeros((1, 1, 2, 2))
     cells[0, 0, 0] = 1e-3, 0.5e-3
@@ -240,6 +292,28 @@ def test_aihwkit_classifies_as_well_with_the_same_profile(pcm, network, aihwkit_
     assert table["mean"].iloc[0] > table["mean"].iloc[1]
 
 
+def test_crosssim_classifies_as_well_with_the_same_profile(pcm, network):
+    if crosssim.TOOL.python() is None:
+        pytest.skip(f"{crosssim.VARIABLE} is not set: it names the folder of CrossSim 3")
+    for compensate in (False, True):
+        found = network_impact(
+            pcm, network, mappings=[PAIRS], draws=60, wires=Wires(0.0), compensate=compensate, rng=RNG
+        )
+        table = compare_through("crosssim", pcm, network, found, draws=16, seed=RNG)
+        assert (table["p"] > 1e-4).all()  # |z| <= 4
+        assert (table["low"] < table["high"]).all(), "every draw has the same cells"
+    exact = accuracy_through("crosssim", isolated(pcm, []), network, np.array([20.0, HOUR]), draws=1, seed=1)
+    assert np.all(exact == network.baseline)
+
+
+def test_a_consumer_that_is_not_here_says_how_to_get_it(pcm, network, monkeypatch):
+    monkeypatch.setenv("NVMPHYS_CROSSSIM", "/nowhere")
+    with pytest.raises(MissingTool, match="CrossSim was not found: set NVMPHYS_CROSSSIM to a checkout"):
+        accuracy_through("crosssim", pcm, network, np.array([20.0]), draws=2, seed=1)
+    with pytest.raises(BadInput, match="unknown consumer that runs networks"):
+        accuracy_through("neurosim", pcm, network, np.array([20.0]), draws=2, seed=1)
+
+
 def test_welch_is_scipys_and_samples_without_spread_are_the_same_or_not():
     rng = np.random.default_rng(2)
     a, b = rng.normal(0.9, 0.02, 100), rng.normal(0.91, 0.05, 60)
@@ -264,8 +338,9 @@ def test_the_same_seed_gives_the_same_study(rram, network):
 def test_what_cannot_be_studied_is_refused(pcm, network):
     with pytest.raises(BadInput, match=r"draws must be >= 2 \(got 1\)"):
         network_impact(pcm, network, draws=1, rng=1)
-    with pytest.raises(BadInput, match="time must be <= 3600 s"):
+    with pytest.raises(BadInput, match=r"time must be <= 3600 s.*build the profile with later times") as error:
         network_impact(pcm, network, times=[1e6], draws=2, rng=1)
+    assert "extrapolate" not in str(error.value), "it takes no such thing"
     single = nv.build_profile(nv.load_card("pcm_90nm"), [5e-6], [20.0], replicates=0, rng=1)
     with pytest.raises(BadInput, match="has one target"):
         network_impact(single, network, draws=2, rng=1)

@@ -164,16 +164,11 @@ def test_every_broken_rule_is_named(whole, tmp_path):
         "/read_iv/ratio must hold finite", "/pulse_update/set/level_S must increase", "sigma_ref must be absolute",
         "attribute technology of / must be a text",
     )  # fmt: skip
-    # a table that cannot be read at all hides the rules between the tables
-    named = [any(word in fault for fault in found) for word in words]
-    assert named[2:] == [True] * 6
-    with h5py.File(path, "r+") as file:
-        del file["/change/quantiles"].attrs["sigma_ref"]
-    assert all(any(word in fault for fault in violations(path)) for word in (*words[:6], words[7]))
+    assert [any(word in fault for fault in found) for word in words] == [True] * 8
     done = CliRunner().invoke(app, ["profile", "validate", str(path), "--json"])
     assert done.exit_code == 2
     assert json.loads(done.output)["violations"] == violations(path)
-    with pytest.raises(BadInput, match=r"and 6 more: nvmphys profile validate"):
+    with pytest.raises(BadInput, match=r"and 7 more: nvmphys profile validate"):
         nv.load_profile(path)
 
 
@@ -182,6 +177,79 @@ def test_a_basis_edited_at_a_table_is_found(whole, tmp_path):
     with h5py.File(tmp_path / "p.h5", "r+") as file:
         file["/change/quantiles"].attrs["basis"] = "measured"
     assert "basis must be the profile's ('published'; got 'measured')" in violations(tmp_path / "p.h5")[0]
+
+
+def test_a_rule_broken_early_hides_none_that_is_broken_later(whole, tmp_path):
+    path = tmp_path / "p.h5"
+    nv.save_profile(whole, path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["programming_correlation"] = 7.0
+        file["/conductance/sigma_S"][0, 0, 0] = -1.0
+        file["/read_noise/sigma_S"].attrs["basis"] = "measured"
+        file["/read_noise"].attrs["duration_s"] = -1.0
+        file["/confidence/replicates/sigma_S"][0, 0, 0, 0] = -1.0
+    found = violations(path)
+    words = (
+        "programming_correlation must lie within -1 … 1 (got 7)", "sigma_S must be >= 0",
+        "/read_noise/sigma_S: basis must",
+        "duration_s of /read_noise must be > 0 s", "/confidence/replicates: conductances and sigma_S must be >= 0",
+    )  # fmt: skip
+    assert [any(word in fault for fault in found) for word in words] == [True] * 5
+    assert len(found) == 5
+
+
+def test_show_names_every_section(whole, tmp_path):
+    bare = replace(whole, replicates=None, read_noise_S=None, drift={}, pulse_update={}, array={}, read_iv=None)
+    for profile in (whole, bare):
+        nv.save_profile(profile, tmp_path / "p.h5")
+        done = CliRunner().invoke(app, ["profile", "show", str(tmp_path / "p.h5")])
+        assert done.exit_code == 0, done.output
+        lines = done.output.splitlines()
+        for section in ("read noise", "drift", "pulses", "read current", "array", "replicates"):
+            assert any(line.startswith(f"{section}: ") for line in lines), section
+    done = json.loads(CliRunner().invoke(app, ["profile", "show", str(KEPT / "whole.h5"), "--json"]).output)
+    assert done["sections"]["replicates"].startswith("3 (assumed): ")
+    assert "0.2 V" in done["sections"]["read current"]
+    assert "set: 1 pulses" in done["sections"]["pulses"]
+
+
+UNITS = {"/conductance/sigma_S": "S", "/axes/target_S": "S", "/axes/time_s": "s", "/change/quantiles": "1",
+         "/read_iv/sinh_per_V": "1/V", "/axes/probability": "1", "/confidence/replicates/change": "1"}  # fmt: skip
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_table_in_another_unit_is_refused_and_not_read_as_siemens(whole, tmp_path, as_bytes):
+    path = tmp_path / "p.h5"
+    nv.save_profile(whole, path)
+    with h5py.File(path, "r+") as file:
+        for place in UNITS:
+            file[place].attrs["unit"] = np.bytes_("uS") if as_bytes else "uS"
+    found = violations(path)
+    for place, unit in UNITS.items():
+        assert any(f"{place}: unit must be {unit} (got 'uS')" in fault for fault in found), place
+    with pytest.raises(BadInput, match="unit must be"):
+        nv.load_profile(path)
+
+
+@pytest.mark.parametrize("place", UNITS)
+def test_schema_and_reader_tie_the_unit_to_the_place(pair, place):
+    document = json.loads(pair.read_text(encoding="utf-8"))
+    document["tables"][place]["unit"] = "V"
+    with pytest.raises(jsonschema.ValidationError, match="was expected"):
+        jsonschema.validate(document, SCHEMA)
+    pair.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(BadInput, match=f"{place}: unit must be {UNITS[place]}"):
+        nv.load_profile(pair)
+
+
+def test_the_unit_of_a_change_is_that_of_the_coordinate(pair):
+    document = json.loads(pair.read_text(encoding="utf-8"))
+    for place in ("/change/quantiles", "/confidence/replicates/change"):
+        document["tables"][place]["unit"] = "S"
+    with pytest.raises(jsonschema.ValidationError, match="was expected"):
+        jsonschema.validate(document, SCHEMA)
+    document["attributes"]["/"]["coordinate"] = "linear"
+    jsonschema.validate(document, SCHEMA)
 
 
 def npz(tables: dict[str, bytes], *, deflated: bool = False) -> bytes:

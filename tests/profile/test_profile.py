@@ -194,3 +194,39 @@ def test_an_interrupted_write_leaves_the_old_profile_whole(case, tmp_path, monke
 def test_two_temperatures_are_refused_by_a_card_without_a_law_of_temperature():
     with pytest.raises(BadInput, match="holds no law of temperature"):
         nv.build_profile(nv.load_card("pcm_90nm"), [1e-5], [60.0], [300.0, 350.0], rng=1)
+
+
+@pytest.fixture(scope="module")
+def default():
+    """Return a law whose spread grows in jumps, and its profile at the times that are tabulated by default."""
+    card = nv.load_card("rram_1t1r_relaxation")
+    return nv.law_of(card), nv.build_profile(card, [5e-6, 20e-6], replicates=0, rng=1)
+
+
+def test_by_default_cells_drawn_half_way_between_times_have_the_laws_sigma(default):
+    law, profile = default
+    times = profile.tables.time_s[1:]
+    assert times[0] == pytest.approx(0.01)
+    assert times[-1] == pytest.approx(1e5)
+    assert np.max(times[1:] / times[:-1]) < 10 * (1 + 1e-9)
+    middle = np.sqrt(times[:-1] * times[1:])
+    for target in (5e-6, 20e-6):
+        drawn = profile.sample(np.full(CELLS, target), middle, 5, extras=False).std(axis=1)
+        exact = nv.draw_cells(law, np.full(CELLS, target), middle, np.random.default_rng(6)).std(axis=1)
+        np.testing.assert_allclose(drawn, exact, rtol=0.025)  # σ of 1e5 heavy-tailed cells, twice: 0.4 % each
+
+
+def test_a_refused_time_is_told_what_is_true_of_it(default):
+    _, profile = default
+    sparse = nv.build_profile(nv.load_card("rram_1t1r_relaxation"), [20e-6], [3600.0, 86400.0], replicates=0, rng=1)
+    with pytest.raises(BadInput, match=r"build the profile with earlier times \(--times\), from 0\.01 s on"):
+        sparse.sample(20e-6, 1.0, 1)
+    with pytest.raises(BadInput, match=r"build the profile with later times \(--times\), up to 100000 s"):
+        sparse.quantiles(20e-6, 1e9)
+    with pytest.raises(BadInput, match=r"later times \(--times\), or pass extrapolate=True to hold the last"):
+        profile.sample(20e-6, 1e9, 1)
+    with pytest.raises(BadInput, match="nothing is known of earlier times"):
+        profile.sample(20e-6, 1e-3, 1)
+    with pytest.raises(BadInput) as error:
+        profile.quantiles(20e-6, 1e9)
+    assert "extrapolate" not in str(error.value), "quantiles takes no extrapolate"

@@ -177,6 +177,23 @@ def test_read_noise_of_one_read_has_the_sigma_of_the_table(profiles):
     assert abs(np.corrcoef(relative)[0, 1]) < 4 / np.sqrt(CELLS)
 
 
+def test_a_time_that_stands_twice_is_read_twice_and_both_reads_are_repeated(profiles):
+    profile = profiles["pcm"]
+    sampler, targets = profile.sampler(4, extras=False), np.full(50_000, 12e-6)
+    cells = sampler.draw(targets, [3600.0])[0]
+    reads = sampler.draw(targets, [3600.0, 86400.0, 3600.0, 3600.0], read_noise="marginal") / cells - 1
+    first, _, second, third = reads
+    assert np.abs(np.corrcoef([first, second, third])[np.triu_indices(3, 1)]).max() < 4 / np.sqrt(targets.size)
+    assert second.std() == pytest.approx(first.std(), rel=0.02)
+    once = sampler.draw(targets, [3600.0], read_noise="marginal")[0] / cells - 1
+    np.testing.assert_array_equal(once, first)
+    parts = [
+        sampler.draw(targets[k : k + 17_000], [3600.0, 3600.0], first_cell=k, read_noise="marginal", workers=2)[1]
+        for k in range(0, targets.size, 17_000)
+    ]
+    np.testing.assert_array_equal(np.concatenate(parts) / cells - 1, second)
+
+
 def test_read_noise_as_a_path_is_that_of_traps():
     times, n, second = np.array([40.0, 60.0, 3600.0]), 60_000, 1.0
     profile = nv.build_profile(nv.load_card("pcm_90nm"), [12e-6], times, rng=1)
