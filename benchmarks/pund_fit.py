@@ -18,7 +18,7 @@ from _claims import conclude
 
 import nvmphys as nv
 from nvmphys.devices import device
-from nvmphys.fit.ferroelectric import SWITCHING, defaults, observed, said_of, said_of_residuals
+from nvmphys.fit.ferroelectric import defaults, observed, said_of, said_of_residuals
 from nvmphys.fit.identify import Identified, identify
 from nvmphys.fit.observed import Observed, problem_of
 from nvmphys.measurement.pund import switched_polarization
@@ -77,10 +77,10 @@ def main() -> int:
     (pund,) = nv.read(Path(os.environ["NVMPHYS_DATA"]) / "hzo_capacitor_pund" / "PUND_B1500.csv")
     moved = switched_polarization(pund, KNOWN["area"])
     print(moved.sentence)
-    fitted(pund, "fe_preisach", SWITCHING["fe_preisach"].free["pund"], {}, False)
+    fitted(pund, "fe_preisach", device("fe_preisach").fitted["pund"], {}, False)
     plays = fitted(pund, "fe_preisach", None, {}, True)
     domains = fitted(pund, "fe_domains", None, {}, True)
-    every = fitted(pund, "fe_domains", SWITCHING["fe_domains"].free["pund"], {}, False)
+    every = fitted(pund, "fe_domains", device("fe_domains").fitted["pund"], {}, False)
     words = said_of(device("fe_domains"), [domains[0]])
     if len(sys.argv) > 1:
         draw({"fe_preisach": (plays[0], plays[2]), "fe_domains": (domains[0], domains[2])}, sys.argv[1])

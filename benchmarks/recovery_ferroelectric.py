@@ -22,7 +22,7 @@ from _claims import conclude
 from _recovery import judged, least, many, scored
 
 from nvmphys.devices import device
-from nvmphys.fit.ferroelectric import SWITCHING, observed, said_of
+from nvmphys.fit.ferroelectric import observed, said_of
 from nvmphys.fit.identify import Identified, identify
 from nvmphys.fit.observed import Observed, problem_of, weighed
 from nvmphys.records import Measurement, Source
@@ -70,7 +70,7 @@ class Design:
 
 KNOWN = {"area": 2.5e-9, "tfe": 9e-9}
 TABLE = pulses(np.linspace(0.6, 3.0, 13), np.geomspace(1e-7, 1e-2, 12))
-PLAYS, DOMAINS = SWITCHING["fe_preisach"].free, SWITCHING["fe_domains"].free
+PLAYS, DOMAINS = device("fe_preisach").fitted, device("fe_domains").fitted
 SPREAD = {"Pr": 0.1, "tau0": 0.5, "alpha": 0.1, "beta": 0.1, "gb_a": 0.1, "gb_b": 0.05, "gb_p": 0.1, "gb_q": 0.1,
           "eps": 0.1}  # fmt: skip
 OF_PLAYS = {"Ps": 0.1, "Ec": 0.05, "delta": 0.1, "spread": 0.05, "eps": 0.1}

@@ -55,6 +55,20 @@ def test_a_misspelt_card_offers_the_nearest():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "units"),
+    [
+        (["profile", "build"], ("Targets [S]", "Times since programming [s]", "Temperatures [K]")),
+        (["impact"], ("Times [s]", "segment [ohm]")),
+        (["crossbar", "validate"], ("[V]", "[ohm]", "[s]", "[K]")),
+    ],
+)
+def test_help_shows_the_unit_of_what_it_asks_for(command, units):
+    shown = " ".join(nvmphys(*command, "--help").stdout.split())
+    for words in units:
+        assert words in shown, words
+
+
 def test_a_csv_becomes_a_card_a_checked_crossbar_a_profile_and_an_export(tmp_path):
     data = raw_cells(tmp_path / "cells.csv")
     assert "retention" in nvmphys("inspect", data).stdout

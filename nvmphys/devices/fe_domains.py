@@ -27,6 +27,8 @@ import sympy as sp
 from scipy.constants import epsilon_0
 from scipy.special import betaincinv, gamma, gammaincc
 
+from nvmphys.devices import fe_domains_mean
+from nvmphys.devices.capacitor import Switching
 from nvmphys.devices.model import VOLTAGE, Array, DeviceModel, Segments, State, Units, ramp, symbol
 from nvmphys.parameters import Parameter
 
@@ -52,6 +54,8 @@ PARAMETERS = (
 )
 
 Pr, tau0, alpha, beta, gb_a, gb_b, gb_p, gb_q, Ea, hth, eps, tfe, area, tflip = (symbol(p.name) for p in PARAMETERS)
+FITTED = ("Pr", "tau0", "alpha", "beta", "gb_a", "gb_b")
+"""What a fit of pulses fits where nobody says; of a current or a loop the permittivity too."""
 MARGIN = 1e-3
 """How far y runs past 0 and 1 before it stops: within it the domain turns over."""
 LEAST_FIELD = 1e-3
@@ -155,6 +159,16 @@ MODEL = DeviceModel(
     units=Units("domain", ("Ea", "hth"), quantiles, count=1000),
     closed_form=states_at_knots,
     known=("tfe", "area"),
+    switching=Switching(
+        "Pr",
+        fe_domains_mean.SLOPES,
+        fe_domains_mean.after_edges,
+        fe_domains_mean.along,
+        {"gb_p": 1.0, "gb_q": 1.0},
+        ("tau0", "alpha", "beta"),
+        "gb_b",
+    ),
+    fitted={"pulse": FITTED, "pund": (*FITTED, "eps"), "pv_loop": (*FITTED, "eps")},
     experiments={
         "pund": {"amplitude_V": 3.0, "width_s": 1e-5, "edge_s": 1e-6, "rest_s": 1e-5},
         "pv_loop": {"amplitude_V": 3.0, "frequency_Hz": 1e4},

@@ -20,11 +20,13 @@ import numpy as np
 import sympy as sp
 from scipy.constants import epsilon_0
 
+from nvmphys.devices import fe_plays_mean
+from nvmphys.devices.capacitor import Switching
+from nvmphys.devices.fe_plays_mean import PLAYS
 from nvmphys.devices.model import VOLTAGE, Array, DeviceModel, Segments, State, symbol
 from nvmphys.parameters import Parameter
 
 NAME = "fe_preisach"
-PLAYS = 8
 MV_PER_CM = 1e8
 """Field of a state of 1 [V/m]."""
 CORNER = 1e-3
@@ -42,6 +44,8 @@ PARAMETERS = (
     Parameter("tau", "s", 1e-9, (1e-12, 1e-3), "response time of a play", OURS, "log"),
 )
 
+FITTED = ("Ps", "Ec", "delta", "spread")
+"""What a fit of pulses fits where nobody says; of a current or a loop the permittivity too."""
 Ps, Ec, delta, spread, eps, tfe, area, tau = (symbol(p.name) for p in PARAMETERS)
 STATES = tuple(
     State(f"p{k}", f"field of play {k}", "V/m", MV_PER_CM, sp.Integer(-50), sp.Integer(50), sp.Integer(0))
@@ -91,6 +95,14 @@ MODEL = DeviceModel(
     state_rate=tuple(_rate(k, state.symbol) for k, state in enumerate(STATES, start=1)),
     closed_form=states_at_knots,
     known=("tfe", "area"),
+    switching=Switching(
+        "Ps",
+        fe_plays_mean.SLOPES,
+        lambda values, volts, widths, edge_s: fe_plays_mean.after_pulses(values, volts),
+        lambda values, volts, durations, start: fe_plays_mean.along(values, volts, start),
+        spread="spread",
+    ),
+    fitted={"pulse": FITTED, "pund": (*FITTED, "eps"), "pv_loop": (*FITTED, "eps")},
     experiments={
         "pv_loop": {"amplitude_V": 3.5, "frequency_Hz": 1e4},
         "pund": {"amplitude_V": 3.5, "width_s": 1e-5, "edge_s": 1e-6, "rest_s": 1e-5},

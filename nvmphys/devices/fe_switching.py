@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from nvmphys.devices.model import TEMPERATURE, VOLTAGE, Array, Segments, State
 from nvmphys.errors import CheckFailed
@@ -31,6 +32,25 @@ CLOSED = 1e-12
 """What the charge balance may be off, as share of its voltages and 1 V."""
 _MOST_STEPS = 100_000
 _MOST_ITERATIONS = 40
+
+
+class LogPlus(sp.Function):
+    """ln(1 + e^x), which NumPy has as one function: pieces that `Max` and `Min` choose from take it ten times as long.
+
+    >>> LogPlus(sp.Symbol("x")).diff()
+    Logistic(x)
+    """
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the slope."""
+        return Logistic(self.args[0])
+
+
+class Logistic(sp.Function):
+    """1/(1 + e^-x)."""
+
+
+_NUMPY = [{"LogPlus": lambda x: np.logaddexp(0.0, x), "Logistic": expit}, "numpy"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +81,7 @@ class Gate:
         names = sorted(s.name for s in (self.drop.free_symbols | self.fill_rate.free_symbols) - set(known))
         wanted = [e.diff(by) if by else e for by in (None, VOLTAGE, x) for e in (self.drop, self.fill_rate)]
         arguments = [*known, *(sp.Symbol(name, real=True) for name in names)]
-        return names, sp.lambdify(arguments, wanted, "numpy", cse=True)
+        return names, sp.lambdify(arguments, wanted, _NUMPY, cse=True)
 
 
 @dataclass(eq=False)
@@ -81,7 +101,7 @@ class _Domains:
         self.count[chosen] = 0.0
 
 
-class _Switching:
+class Stepper:
     """Devices of some parameters, stepped along straight pieces of gate voltage."""
 
     def __init__(self, gate: Gate, values: Mapping[str, Array]) -> None:
@@ -99,10 +119,16 @@ class _Switching:
         found = self._compiled(inner, filled, polarity, kelvins, *self._parameters[:, rows])
         return [np.broadcast_to(each, inner.shape) for each in found]
 
-    def balance(self, rows: NDArray[np.int64], domains: _Domains, gate: Array, kelvins: Array) -> Sequence[Array]:
-        """Solve the charge balance at a gate voltage in place and return what `functions` does there."""
-        filled, polarity = domains.filled[rows], domains.polarity[rows].mean(axis=1)
-        inner = domains.inner_V[rows]
+    def balance(
+        self, rows: NDArray[np.int64], inner: Array, filled: Array, polarity: Array, gate: Array, kelvins: Array
+    ) -> tuple[Array, Sequence[Array]]:
+        """Return the voltage under the ferroelectric at a gate voltage, from a guess, and what `functions` does there.
+
+        Raises
+        ------
+        CheckFailed
+            "charge balance of a gate did not close".
+        """
         for _ in range(_MOST_ITERATIONS):
             found = self.functions(rows, inner, filled, polarity, kelvins)
             lack = gate - inner - found[0]
@@ -111,8 +137,7 @@ class _Switching:
             inner = inner + lack / (1 + found[2])
         else:
             raise CheckFailed(f"charge balance of a gate did not close: {np.abs(lack).max():g} V are left")
-        domains.inner_V[rows] = inner
-        return found
+        return inner, found
 
     def speed(self, rows: NDArray[np.int64], drop: Array, polarity: Array) -> Array:
         """Return how fast the domains (row, domain) count towards their next flip [1/s]."""
@@ -122,15 +147,15 @@ class _Switching:
         return -np.sign(field) * polarity * np.exp(-w) * self._per_s[rows]
 
     def stages(
-        self, rows: NDArray[np.int64], domains: _Domains, step: Array, gate: Array, kelvins: Array, first: Array
-    ) -> tuple[Sequence[Array], Array, Array, NDArray[np.bool_]]:
+        self, rows: NDArray[np.int64], begin: Array, near: tuple[Array, Array], polarity: Array, step: Array,
+        gate: Array, kelvins: Array,
+    ) -> tuple[Sequence[Array], Array, Array, NDArray[np.bool_]]:  # fmt: skip
         """Return functions, inner voltage and filled share at 1/3 and the end of a step (2, row), and what failed.
 
-        `gate` and `kelvins` are those at both (2, row), `first` the fill rate at the beginning.
+        `begin` is the filled share at the beginning; inner voltage and filled share are sought `near` (2, row) or
+        (row,). `polarity`, `gate` and `kelvins` are those at both (2, row), or a mean polarity (row,) that stays.
         """
-        begin, polarity = domains.filled[rows], domains.polarity[rows].mean(axis=1)
-        inner = np.stack([domains.inner_V[rows]] * 2)
-        filled = np.stack([begin] * 2)
+        inner, filled = (np.broadcast_to(each, gate.shape) for each in near)
         open_ = np.ones(rows.size, dtype=bool)
         for _ in range(_MOST_ITERATIONS):
             drop, fill, drop_V, fill_V, drop_x, fill_x = found = self.functions(rows, inner, filled, polarity, kelvins)
@@ -166,7 +191,7 @@ def states_at_knots(gate: Gate, values: Mapping[str, Array], start: Array, segme
     """
     y, s = np.clip(start[:, 0:-1:2], 0.0, 1.0), np.where(start[:, 1:-1:2] > 0, 1.0, -1.0)
     domains = _Domains(np.where(s < 0, y, 1 - y), s, start[:, -1].copy(), np.zeros(start.shape[0]))
-    switching = _Switching(gate, values)
+    switching = Stepper(gate, values)
     out = np.empty((segments.duration_s.size, *start.shape))
     for k in range(segments.duration_s.size):
         _along(switching, domains, segments, k)
@@ -175,7 +200,7 @@ def states_at_knots(gate: Gate, values: Mapping[str, Array], start: Array, segme
     return out
 
 
-def _along(switching: _Switching, domains: _Domains, segments: Segments, piece: int) -> None:
+def _along(switching: Stepper, domains: _Domains, segments: Segments, piece: int) -> None:
     """Take all devices through one straight piece of gate voltage."""
     span = float(segments.duration_s[piece])
 
@@ -188,9 +213,13 @@ def _along(switching: _Switching, domains: _Domains, segments: Segments, piece: 
     for _ in range(_MOST_STEPS):
         now, polarity = time[rows], domains.polarity[rows]
         taken = np.minimum(step[rows], span - now)
-        first = switching.balance(rows, domains, line(volts, now), line(heat, now))
+        begun, mean = (domains.inner_V[rows], domains.filled[rows]), polarity.mean(axis=1)
+        domains.inner_V[rows], first = switching.balance(rows, *begun, mean, line(volts, now), line(heat, now))
         at = np.stack([now + taken / 3, now + taken])
-        found, inner, filled, failed = switching.stages(rows, domains, taken, line(volts, at), line(heat, at), first[1])
+        near = domains.inner_V[rows], domains.filled[rows]
+        found, inner, filled, failed = switching.stages(
+            rows, near[1], near, mean, taken, line(volts, at), line(heat, at)
+        )
         speeds = [switching.speed(rows, drop, polarity) for drop in (first[0], *found[0])]
         span_of = taken[:, np.newaxis]
         moved = domains.count[rows] + span_of * (0.75 * speeds[1] + 0.25 * speeds[2])

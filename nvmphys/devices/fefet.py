@@ -37,7 +37,8 @@ from scipy.constants import elementary_charge, epsilon_0, physical_constants
 from scipy.special import ndtr, ndtri
 
 from nvmphys.devices import fe_domains
-from nvmphys.devices.fe_switching import Gate, states_at_knots
+from nvmphys.devices.fe_mean_field import states_after
+from nvmphys.devices.fe_switching import Gate, LogPlus, states_at_knots
 from nvmphys.devices.model import DRAIN, TEMPERATURE, VOLTAGE, Array, DeviceModel, State, Units, ramp, symbol
 from nvmphys.devices.noise import FEFET_NOISE
 from nvmphys.devices.transistor import between
@@ -121,7 +122,8 @@ body = sp.sqrt(2 * elementary_charge * epsilon_0 * SILICON * Na) / oxide
 """γ [V^½]."""
 
 apart = (VOLTAGE - Vfb) / thermal_V
-beyond = thermal_V * (sp.Max(apart, 0) + sp.log(1 + sp.exp(sp.Min(apart, -apart))))
+bent = sp.Max(apart, 0) + sp.log(1 + sp.exp(sp.Min(apart, -apart)))
+beyond = thermal_V * bent
 """Voltage beyond flat band, x, over a corner of kT/q [V]."""
 root = sp.sqrt(body**2 / 4 + beyond) - body / 2
 """√ψ."""
@@ -178,7 +180,7 @@ def domains_of(values: Mapping[str, float]) -> int:
     return max(1, round(float(values["area"]) / float(values["ldom"]) ** 2))
 
 
-_inside = {filled: FILLED.symbol}
+_inside = {filled: FILLED.symbol, bent: LogPlus(apart)}
 GATE = Gate(drop.xreplace(_inside), fill_rate.xreplace(_inside), polarity, FILLED)
 
 MODEL = DeviceModel(
@@ -193,11 +195,18 @@ MODEL = DeviceModel(
     drain=drain,
     state_rate=(count_rate, fe_domains.turn_rate, fill_rate),
     units=Units(
-        "domain", ("Ea", "hth"), quantiles, domains_of, {"smean": near(fe_domains.s, -1.0, 1.0)}, (FILLED.name,)
+        "domain",
+        ("Ea", "hth"),
+        quantiles,
+        domains_of,
+        {"smean": near(fe_domains.s, -1.0, 1.0)},
+        (FILLED.name,),
+        expected=lambda values, ramps: states_after(GATE, values, ramps),
     ),
     closed_form=lambda values, start, segments: states_at_knots(GATE, values, start, segments),
     noise=FEFET_NOISE,
     known=("tfe", "til", "wl", "area"),
+    fitted=dict.fromkeys(("id_vg", "pulse"), ("Pr", "Eam", "Eas", "tau0", "alpha", "Vfb", "Na", "mob")),
     experiments={
         "id_vg": {"amplitude_V": (2.5, 3.0, 3.5, 4.0), "width_s": (1e-8, 1e-7, 1e-6, 1e-5, 1e-4)},
         "pulse": {"amplitude_V": (2.5, 3.0, 3.5, 4.0), "width_s": (1e-7, 1e-6, 1e-5, 1e-4), "read_V": 1.0},

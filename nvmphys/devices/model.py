@@ -16,6 +16,7 @@ from nvmphys.errors import BadInput
 from nvmphys.parameters import Parameter, checked_values
 
 if TYPE_CHECKING:
+    from nvmphys.devices.capacitor import Switching
     from nvmphys.devices.noise import Noise
 
 Array = NDArray[np.float64]
@@ -135,6 +136,9 @@ class Units:
         Expressions in the states of a unit by the name under which their mean over the units stands in the equations.
     shared : tuple of str
         States that are one for all units of a device, the last of the model's.
+    expected : callable or None
+        Means and shared states (row, number) of infinitely many units after `Ramps`, from rest on, from values by name
+        (row,): smooth in the parameters, which what a few drawn units do is not. A fit needs it.
     """
 
     name: str
@@ -143,6 +147,7 @@ class Units:
     count: int | Callable[[Mapping[str, float]], int]
     means: Mapping[str, sp.Expr] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
+    expected: Callable[[Mapping[str, Array], Ramps], Array] | None = None
 
     def count_at(self, values: Mapping[str, float]) -> int:
         """Return how many units a device of some values has where nobody says."""
@@ -171,6 +176,23 @@ class Segments:
     start_K: Array
     end_K: Array
     pulse: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ramps:
+    """Straight pieces of voltage one after another, each row with pieces of its own.
+
+    Attributes
+    ----------
+    start_V, end_V, duration_s : ndarray (piece, row)
+    kelvins : ndarray (row,)
+        Temperature.
+    """
+
+    start_V: Array
+    end_V: Array
+    duration_s: Array
+    kelvins: Array
 
 
 @dataclass(frozen=True)
@@ -302,6 +324,10 @@ class DeviceModel:
     known : tuple of str
         Parameters that are known without a fit, from the layout (a thickness, an area) or because others are given for
         them: a fit that chooses for itself holds them.
+    fitted : mapping of tuple of str
+        Parameters that a fit which chooses for itself chooses from, by experiment; of others it takes all.
+    switching : Switching or None
+        Of a capacitor: how its polarization follows from voltages in closed form, as a fit needs it.
 
     Raises
     ------
@@ -331,6 +357,8 @@ class DeviceModel:
     closed_form: Callable[[Mapping[str, Array], Array, Segments], Array] | None = None
     noise: Noise | None = None
     known: tuple[str, ...] = ()
+    fitted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    switching: Switching | None = None
 
     def __post_init__(self) -> None:
         names = [p.name.lower() for p in (*self.parameters, *self.noise_parameters)]
@@ -371,8 +399,9 @@ class DeviceModel:
         strange = set().union(*(expression.free_symbols for expression in of_all)) - known
         if strange:
             raise ValueError(f"{self.name}: {', '.join(map(str, strange))} is neither parameter nor state")
-        if unknown := set(self.known) - set(names_of(self.parameters)):
-            raise ValueError(f"{self.name}: {', '.join(sorted(unknown))}, said to be known, is no parameter")
+        said = set(self.known).union(*self.fitted.values())
+        if unknown := said - set(names_of(self.parameters)):
+            raise ValueError(f"{self.name}: {', '.join(sorted(unknown))}, said to be known or fitted, is no parameter")
         if self.noise is not None and (alien := self.noise.symbols - set(map(symbol, names_of(self.parameters)))):
             raise ValueError(f"{self.name}: {', '.join(map(str, alien))} in the noise is no parameter")
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nvmphys.errors import BadInput
-from nvmphys.fit.candidates import ROW, Candidate, Options, Question, foretold_rows
+from nvmphys.fit.candidates import ROW, Answer, Candidate, Options, Question, foretold_rows
 from nvmphys.fit.conditions import places
 from nvmphys.fit.row_baselines import BASELINES, PER_CONDITION, Foretold, foretold, gaussian_per_condition
 from nvmphys.records import Measurement
@@ -34,7 +34,7 @@ def _teller(name: str) -> Tell:
 
 
 def _candidate(name: str, tell: Tell) -> Candidate:
-    def foretell(question: Question, rng: np.random.Generator) -> pd.DataFrame:
+    def foretell(question: Question, rng: np.random.Generator) -> Answer:
         parts = []
         for o in question.yardstick:
             rows = o.table[ROW].to_numpy()
@@ -45,6 +45,6 @@ def _candidate(name: str, tell: Tell) -> Candidate:
                 raise BadInput(f"{name}: no row of {o.experiment} is known")
             told = tell(places(o.experiment, o.table), o.measured, ~out)
             parts.append(foretold_rows(rows[out], told.mean, told.sigma))
-        return pd.concat(parts)
+        return Answer(pd.concat(parts))
 
     return Candidate(name, COMPARES, foretell)

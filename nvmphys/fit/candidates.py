@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,11 +33,14 @@ class Question:
         The rows that count, with what was measured in the quantity that is compared; in their tables too is `ROW`.
     out : ndarray of bool (row,)
         By the number of the row: what is left out.
+    seconds : float
+        What a candidate may take to fit and foretell.
     """
 
     measurements: tuple[Measurement, ...]
     yardstick: tuple[Observed, ...]
     out: Mask
+    seconds: float = float("inf")
 
     def seen(self) -> list[Measurement]:
         """Return the measurements without the rows left out; those that are left empty are left away."""
@@ -44,8 +48,23 @@ class Question:
         return [m for m in parts if len(m.table)]
 
 
-Foretell = Callable[[Question, np.random.Generator], pd.DataFrame]
-"""Mean and sigma (columns) by the number of the row (index), at least of rows that are left out."""
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a candidate foretells.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        Mean and sigma (columns) by the number of the row (index), at least of rows that are left out.
+    note : str
+        What is to be said of the fit: how far it came where its time ran out.
+    """
+
+    rows: pd.DataFrame
+    note: str = ""
+
+
+Foretell = Callable[[Question, np.random.Generator], Answer]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +81,8 @@ class Candidate:
         What it is told of the rows left out besides their conditions.
     observed : tuple of Observed
         The rows as it sees them, where it says so; then others are compared on these.
+    technology : str
+        What it is a model of; "" where it is of any.
     """
 
     name: str
@@ -70,6 +91,7 @@ class Candidate:
     refuses: str = ""
     knows: str = ""
     observed: tuple[Observed, ...] = field(default=())
+    technology: str = ""
 
 
 def foretold_rows(rows: Array | Sequence[int], mean: Array, sigma: Array | float) -> pd.DataFrame:
@@ -92,5 +114,5 @@ def one_quantity(observed: Sequence[Observed]) -> str:
     return units.pop()
 
 
-Options = Mapping[str, float]
-"""read_V and rest_s, as of `nvmphys.fit.paths.observed_paths`."""
+Options = Mapping[str, Any]
+"""read_V and rest_s, as of `nvmphys.fit.paths.observed_paths`; technology, "" where nobody says it."""

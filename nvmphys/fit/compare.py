@@ -5,17 +5,18 @@ there. They are ranked by the root mean square of measured less foretold, on the
 hangs together is drawn together: intervals of the error, and of by how much it lies above the best, are from a
 bootstrap over the conditions or devices that were left out, paired.
 
-Whether the best model fits is another question. The mean square of the conditions' mean errors, n repeats each, is set
-against the scatter s² of repeats, or of rows in order around a smooth course where nothing was measured twice,
+Whether the best model fits is another question, answered by what repeats scatter by (`nvmphys.fit.lack_of_fit`), or
+rows in order around a smooth course where nothing was measured twice. Where there is neither, a model fits if nothing
+beats it.
 
-    F = Σ n·(mean error)²/k / s²,
-
-with k conditions left out and the degrees of freedom of s. Where there is neither, a model fits if nothing beats it.
+A candidate has a budget of seconds. One that runs out is ranked by the best that it reached, and says how far it came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,32 +24,30 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import f as f_distribution
 
+from nvmphys.devices import device, devices
 from nvmphys.discovery import modules_with
 from nvmphys.errors import BadInput, CheckFailed, NvmphysError, unknown_name
 from nvmphys.fit.candidates import ROW, Candidate, Question, one_quantity
-from nvmphys.fit.conditions import RUN, places, runs, same, smooth_noise
+from nvmphys.fit.conditions import RUN, places, runs, same
 from nvmphys.fit.conditions import units as units_of
+from nvmphys.fit.lack_of_fit import Misfit, by_f_test, of_repeats, scatter
 from nvmphys.fit.observed import Observed
 from nvmphys.fit.result import Progress
-from nvmphys.fit.row_baselines import pure_error
 from nvmphys.records import Measurement, as_rng
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 BASELINE = "baseline"
-UNLIKELY = 0.01
-"""p value of the misfit below which a model does not fit, if the misfit is not small as well."""
-SMALL_MISFIT = 0.3
-"""Misfit over the scatter of repeats up to which a model fits all the same: it adds 5 % to the error of one read."""
+BUDGET_S = 60.0
+"""Seconds of the processor that a candidate may take, over all that is left out."""
+_FIRST_SHARE = 2 / 3
+"""Share of what is left of them that it may take where more is to be left out: models are compiled the first time."""
 NO_WORSE = 1.1
 """Ratio of a model's error to the smallest up to which it fits where the scatter is not known."""
 TOLD = 0.9
 """Share of the rows left out that a candidate must foretell to be ranked."""
-FINEST = 1e-4
-"""Least scatter that is reckoned with, of the standard deviation of all that was measured."""
 WORST = 5
 """Conditions that are shown as the furthest off."""
 _RESAMPLES = 1000
@@ -66,7 +65,8 @@ class Ranking:
     table : DataFrame
         A row for each candidate, the best first, those that failed last: kind, knows, rows, rms with the 90 % interval
         low … high, bias, coverage_90, behind (rms less that of the best) with behind_low … behind_high, as_good
-        (whether it cannot be told from the best), misfit (beyond the scatter of repeats, over it), p_fit, fits, reason.
+        (whether it cannot be told from the best), misfit (beyond the scatter of repeats, over it) with its upper end
+        misfit_at_most, p_fit, fits, seconds, reason (why it is not ranked, or how far it came in its budget).
     errors : DataFrame
         Measured less foretold by row (number) and candidate.
     rows : DataFrame
@@ -142,6 +142,8 @@ def compare(
     progress: Progress | None = None,
     read_V: float = 0.1,
     rest_s: float = 0.0,
+    technology: str | None = None,
+    budget_s: float = BUDGET_S,
 ) -> Comparison:
     """Rank everything that can be fitted to measurements by its error on conditions and devices left out.
 
@@ -158,6 +160,11 @@ def compare(
         Told what is done, how much of it and of how much.
     read_V, rest_s : float, optional
         As of `nvmphys.fit.paths.observed_paths`.
+    technology : str, optional
+        Of the devices: device models of others are then refused. Where nobody says it, all are tried.
+    budget_s : float, optional
+        Seconds of the processor that each candidate may take in all. A fit that they end is ranked by the best that it
+        reached.
 
     Returns
     -------
@@ -167,8 +174,8 @@ def compare(
     Raises
     ------
     BadInput
-        "no measurement", "unknown model", a holdout outside 0.01 … 0.9, "cannot be ranked together", "nothing can be
-        left out".
+        "no measurement", "unknown model", "unknown technology", a holdout outside 0.01 … 0.9, a budget that is not
+        > 0 s, "cannot be ranked together", "nothing can be left out".
 
     Examples
     --------
@@ -182,17 +189,25 @@ def compare(
         raise BadInput("no measurement to compare on: give at least one")
     if not 0.01 <= holdout <= 0.9:
         raise BadInput(f"holdout must lie within 0.01 … 0.9 (got {holdout:g}): it is the share that is left out")
+    if not budget_s > 0:
+        raise BadInput(f"budget_s must be > 0 s (got {budget_s:g} s): it is what each candidate may take")
+    technologies = sorted({device(name).technology for name in devices()})
+    if technology is not None and technology not in technologies:
+        raise unknown_name("technology", technology, technologies)
     rng = as_rng(seed)
-    options = {"read_V": read_V, "rest_s": rest_s}
+    options: dict[str, Any] = {"read_V": read_V, "rest_s": rest_s, "technology": technology or ""}
     numbered = _numbered(measurements)
     offers = _offers(numbered, options, models)
     yardstick = _yardstick(numbered, offers)
     unit = one_quantity(yardstick)
     tell = progress or (lambda what, done, of: None)
-    rankings = []
-    for what, units, out in _splits(yardstick, sum(len(m.table) for m in numbered), holdout, rng):
+    rankings: list[Ranking] = []
+    splits = _splits(yardstick, sum(len(m.table) for m in numbered), holdout, rng)
+    budget = _Budget({c.name: budget_s for c in offers})
+    for k, (what, units, out) in enumerate(splits):
+        budget.share = 1.0 if k == len(splits) - 1 else _FIRST_SHARE
         question = Question(tuple(numbered), tuple(yardstick), out)
-        rankings.append(_ranked(what, units, question, [c for c in offers if not c.refuses], rng, tell))
+        rankings.append(_ranked(what, units, question, [c for c in offers if not c.refuses], rng, tell, budget))
     if not rankings:
         raise BadInput("nothing can be left out: give more than one condition or device")
     refused = pd.DataFrame(
@@ -200,8 +215,34 @@ def compare(
         index=pd.Index([c.name for c in offers if c.refuses], name="candidate"),
     )
     number = None if isinstance(seed, np.random.Generator) else int(seed)
-    said = tuple(sentence for ranking in rankings for sentence in _said(ranking, unit))
-    return Comparison(unit, tuple(rankings), refused, said, number, options | {"holdout": holdout})
+    said = [sentence for ranking in rankings for sentence in _said(ranking, unit)]
+    tried = sorted({c.technology for c in offers if c.technology and not c.refuses})
+    if technology is None and len(tried) > 1:
+        said.append(
+            f"nothing says of what technology the devices are: models of {' and of '.join(tried)} were tried "
+            "(--technology names one)"
+        )
+    chosen = options | {"holdout": holdout, "budget_s": budget_s}
+    return Comparison(unit, tuple(rankings), refused, tuple(said), number, chosen)
+
+
+@dataclass(eq=False)
+class _Budget:
+    """Seconds that each candidate has left, the share of them that it may take now, and what it took last."""
+
+    left: dict[str, float]
+    share: float = 1.0
+    took: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def of(self, name: str) -> Iterator[float]:
+        """Give a candidate its seconds and take down what it took."""
+        begin = time.process_time()
+        try:
+            yield self.share * max(self.left[name], 0.0)
+        finally:
+            self.took[name] = time.process_time() - begin
+            self.left[name] -= self.took[name]
 
 
 def _numbered(measurements: Sequence[Measurement]) -> list[Measurement]:
@@ -214,7 +255,7 @@ def _numbered(measurements: Sequence[Measurement]) -> list[Measurement]:
 
 
 def _offers(
-    measurements: Sequence[Measurement], options: Mapping[str, float], models: Sequence[str] | None
+    measurements: Sequence[Measurement], options: Mapping[str, Any], models: Sequence[str] | None
 ) -> list[Candidate]:
     """Return the candidates of all kinds, found by walking the folder."""
     families = modules_with("nvmphys.fit", "COMPARES")
@@ -294,11 +335,12 @@ def _devices(yardstick: Sequence[Observed]) -> dict[int, Any]:
 
 def _ranked(
     what: str, units: Mapping[int, Any], question: Question, candidates: Sequence[Candidate], rng: np.random.Generator,
-    tell: Progress,
+    tell: Progress, budget: _Budget,
 ) -> Ranking:  # fmt: skip
     """Return the candidates ranked on the rows left out."""
     rows = _rows(question, units)
-    told, failed = _all_foretold(what, question, rows, candidates, rng, tell)
+    told, failed, notes = _all_foretold(what, question, rows, candidates, rng, tell, budget)
+    seconds = {name: round(took, 1) for name, took in budget.took.items()}
     every = pd.DataFrame({name: rows["measured"] - one["mean"] for name, one in told.items()}, index=rows.index)
     for name in told:
         if (there := int(every[name].notna().sum())) < TOLD * len(every):
@@ -309,14 +351,23 @@ def _ranked(
         raise CheckFailed(f"without {what} no candidate foretells the others: {reasons}")
     common = every[ranked].notna().all(axis=1).to_numpy()
     errors, rows = every.loc[common, ranked], rows[common]
-    noise, free = _repeats(question.yardstick)
+    noise, free = scatter(question.yardstick)
     kinds = {c.name: c for c in candidates}
     figures = _figures(errors, rows, {n: told[n]["sigma"].reindex(rows.index) for n in ranked}, rng)
-    figures = figures.assign(kind=[kinds[n].kind for n in ranked], knows=[kinds[n].knows for n in ranked], reason="")
-    table = _with_fits(figures, errors, rows, noise, free).sort_values("rms", kind="stable")
+    figures = figures.assign(
+        kind=[kinds[n].kind for n in ranked], knows=[kinds[n].knows for n in ranked],
+        reason=[notes[n] for n in ranked], seconds=[seconds[n] for n in ranked],
+    )  # fmt: skip
+    table = _with_fits(figures, errors, rows, noise, free, rng).sort_values("rms", kind="stable")
     models = [str(name) for name in table.index if kinds[str(name)].kind != BASELINE]
     shown = models[0] if models else str(table.index[0])
-    lost = pd.DataFrame({"kind": [kinds[n].kind for n in failed], "reason": list(failed.values())}, index=list(failed))
+    lost = pd.DataFrame(
+        {
+            "kind": [kinds[n].kind for n in failed], "reason": list(failed.values()),
+            "seconds": [seconds[n] for n in failed],
+        },
+        index=list(failed),
+    )  # fmt: skip
     table = pd.concat([table, lost]) if failed else table
     first = ["kind", "rows", "rms", "low", "high", "behind", "behind_low", "behind_high", "as_good", "fits"]
     table = table[[*first, *(c for c in table if c not in first)]].rename_axis("candidate")
@@ -325,18 +376,20 @@ def _ranked(
 
 def _all_foretold(
     what: str, question: Question, rows: pd.DataFrame, candidates: Sequence[Candidate], rng: np.random.Generator,
-    tell: Progress,
-) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:  # fmt: skip
-    """Return what each candidate foretells, and why others failed."""
+    tell: Progress, budget: _Budget,
+) -> tuple[dict[str, pd.DataFrame], dict[str, str], dict[str, str]]:  # fmt: skip
+    """Return what each candidate foretells, why others failed, and what is to be said of each."""
     told: dict[str, pd.DataFrame] = {}
-    failed: dict[str, str] = {}
+    failed, notes = dict[str, str](), dict[str, str]()
     for k, candidate in enumerate(candidates):
         tell(f"without {what}: {candidate.name}", k, len(candidates))
         try:
-            told[candidate.name] = _foretold(candidate, question, rows, rng)
+            with budget.of(candidate.name) as seconds:
+                answer = _foretold(candidate, replace(question, seconds=seconds), rows, rng)
+            told[candidate.name], notes[candidate.name] = answer
         except (NvmphysError, ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
             failed[candidate.name] = str(error)
-    return told, failed
+    return told, failed, notes
 
 
 def _rows(question: Question, units: Mapping[int, Any]) -> pd.DataFrame:
@@ -350,26 +403,14 @@ def _rows(question: Question, units: Mapping[int, Any]) -> pd.DataFrame:
     return pd.concat(parts).rename_axis(ROW)
 
 
-def _foretold(candidate: Candidate, question: Question, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Return what a candidate says of the rows left out, each foretold once."""
+def _foretold(
+    candidate: Candidate, question: Question, rows: pd.DataFrame, rng: np.random.Generator
+) -> tuple[pd.DataFrame, str]:
+    """Return what a candidate says of the rows left out, each foretold once, and of itself."""
     assert candidate.foretell is not None
     (own,) = rng.spawn(1)
-    told = candidate.foretell(question, own)
-    return told[~told.index.duplicated()].reindex(rows.index)
-
-
-def _repeats(yardstick: Sequence[Observed]) -> tuple[float, int]:
-    """Return the scatter of repeats of all experiments together, and its degrees of freedom.
-
-    Where nothing was measured twice it is that around a smooth course of the rows.
-    """
-    found = [pure_error(places(o.experiment, o.table), o.measured) for o in yardstick]
-    if not any(free for _, free in found):
-        found = [smooth_noise(o) for o in yardstick]
-    free = sum(each[1] for each in found)
-    squares = sum(sigma**2 * n for sigma, n in found if n)
-    finest = FINEST * float(np.std(np.concatenate([o.measured for o in yardstick])))
-    return (max(float(np.sqrt(squares / free)), finest), free) if free else (float("nan"), 0)
+    answer = candidate.foretell(question, own)
+    return answer.rows[~answer.rows.index.duplicated()].reindex(rows.index), answer.note
 
 
 def _figures(
@@ -401,29 +442,33 @@ def _figures(
     )  # fmt: skip
 
 
-def _with_fits(table: pd.DataFrame, errors: pd.DataFrame, rows: pd.DataFrame, noise: float, free: int) -> pd.DataFrame:
+def _with_fits(
+    table: pd.DataFrame, errors: pd.DataFrame, rows: pd.DataFrame, noise: float, free: int, rng: np.random.Generator
+) -> pd.DataFrame:
     """Return the table with whether each model fits; of baselines nothing is said."""
     least = float(table["rms"].min())
-    found = {}
+    (own,) = rng.spawn(1)
+    found: dict[str, dict[str, Any]] = {}
     for name in table.index:
+        nothing: dict[str, Any] = {"misfit": np.nan, "misfit_at_most": np.nan, "p_fit": np.nan}
         if table.loc[name, "kind"] == BASELINE:
-            found[name] = {"misfit": np.nan, "p_fit": np.nan, "fits": None}
+            found[name] = nothing | {"fits": None}
         elif free:
-            found[name] = _lack_of_fit(errors[name], rows, noise, free)
+            one = _lack_of_fit(errors[name], rows, noise, free, own)
+            found[name] = {"misfit": one.misfit, "misfit_at_most": one.at_most, "p_fit": one.p, "fits": one.fits}
         else:
             beaten = table.loc[name, "rms"] > NO_WORSE * least and table.loc[name, "behind_low"] > 0
-            found[name] = {"misfit": np.nan, "p_fit": np.nan, "fits": not beaten}
+            found[name] = nothing | {"fits": not beaten}
     return table.join(pd.DataFrame.from_dict(found, orient="index"))
 
 
-def _lack_of_fit(error: pd.Series, rows: pd.DataFrame, noise: float, free: int) -> dict[str, Any]:
-    """Return the misfit beyond the scatter of repeats over that scatter, its p value, and whether the model fits."""
-    groups = error.groupby([rows["experiment"], rows["condition"]])
-    n, mean = groups.size(), groups.mean()
-    square = float((n * mean**2).sum() / len(n))
-    p = float(f_distribution.sf(square / max(noise, 1e-300) ** 2, len(n), free))
-    misfit = float(np.sqrt(max(square - noise**2, 0.0) / n.mean()) / max(noise, 1e-300))
-    return {"misfit": misfit, "p_fit": p, "fits": bool(p >= UNLIKELY or misfit <= SMALL_MISFIT)}
+def _lack_of_fit(error: pd.Series, rows: pd.DataFrame, noise: float, free: int, rng: np.random.Generator) -> Misfit:
+    """Return what the errors say, by the repeats of each condition where these are independent."""
+    number = rows.groupby(["experiment", "condition"], sort=False).ngroup()
+    alone = number.groupby(rows["unit"]).nunique().max() == 1
+    if alone and number.nunique() < len(number):
+        return of_repeats(error.to_numpy(), np.asarray(number, dtype=np.int64), rng)
+    return by_f_test(error, [rows["experiment"], rows["condition"]], noise, free)
 
 
 def _where(error: pd.Series, rows: pd.DataFrame, noise: float | None, name: str) -> pd.DataFrame:
@@ -453,6 +498,7 @@ def _said(ranking: Ranking, unit: str) -> list[str]:
             f"{ranking.what}: too few were left out for intervals over them; those given are over rows, which hang "
             "together, and are too narrow"
         )
+    said += [f"{ranking.what} left out: {name}: {row['reason']}" for name, row in ranked.iterrows() if row["reason"]]
     models = ranked[ranked["kind"] != BASELINE]
     if len(models) and not ranking.fitting:
         first = models.iloc[0]

@@ -22,6 +22,7 @@ _PLAIN = ("pulse_voltage_V", "pulse_width_s", "trailing_s", "gate_voltage_V", "t
 _ALONG_VOLTAGE = ("sweep", "pv_loop")
 _IN_ORDER = ("pulse_train", "ispp", "write_verify")
 _OVER_TIME = ("retention", "pund")
+_TRANSFER = ("id_vg",)
 RUN = "run"
 """Column that numbers the runs, where a table carries it along."""
 FEWEST_RUNS = 6
@@ -36,8 +37,9 @@ def runs(experiment: str, table: pd.DataFrame) -> NDArray[np.int64]:
     """Return a number for each row: what was measured in one go, from 0 on.
 
     Pulses in a row are a run for each stretch of one sign; a read without a pulse begins one. Sweeps are a run for each
-    device and cycle. Pulses on fresh devices are a run for each condition, and what is measured over time one for each
-    temperature. A column `RUN` of a table that has lost rows tells what was so before.
+    device and cycle, transfer curves one for each pulse before too. Pulses on fresh devices are a run for each
+    condition, and what is measured over time one for each temperature. A column `RUN` of a table that has lost rows
+    tells what was so before.
     """
     if RUN in table:
         return np.unique(table[RUN].to_numpy(), return_inverse=True)[1].ravel()
@@ -48,6 +50,9 @@ def runs(experiment: str, table: pd.DataFrame) -> NDArray[np.int64]:
         return np.cumsum(begins) - 1
     if experiment in _ALONG_VOLTAGE:
         return _codes(table, ("device_id", "cycle", "temperature_K"))
+    if experiment in _TRANSFER:
+        before = tuple(name for name in _PLAIN if name != "gate_voltage_V")
+        return _codes(table, ("device_id", "cycle", "voltage_V", *before))
     if experiment in _OVER_TIME:
         return _codes(table, ("device_id", "temperature_K"))
     return _codes(table, _PLAIN)
@@ -157,7 +162,7 @@ def same(of: pd.DataFrame) -> NDArray[np.int64]:
 
 def only(o: Observed, chosen: Mask) -> Observed:
     """Return some of the rows of an experiment; the device goes through all of it still."""
-    slopes = o.slopes
+    slopes, settle = o.slopes, o.settle
 
     def predict(values: Values) -> Array:
         return o.predict(values)[chosen]
@@ -169,6 +174,9 @@ def only(o: Observed, chosen: Mask) -> Observed:
     return replace(
         o, table=o.table[chosen].reset_index(drop=True), measured=o.measured[chosen], predict=predict,
         slopes=None if slopes is None else some_slopes, legs=None if o.legs is None else o.legs[chosen],
+        together=None if o.together is None else o.together.only(chosen),
+        repeats=None if o.repeats is None else o.repeats[chosen],
+        settle=None if settle is None else lambda values: only(settle(values), chosen),
     )  # fmt: skip
 
 

@@ -1,13 +1,16 @@
 """The fit of a device model to experiments: which parameters the data can tell, their values, and left-out devices.
 
-Where nobody names the free parameters, those are taken that the data tell apart: of the slopes of all residuals by all
-parameters, scaled by the range of each, the most independent columns (pivoted QR), as long as what a column adds stands
-out of the noise. The others stay at the model's own values, and the fit says so.
+Where nobody names the free parameters, those are taken, of all or of those that the model declares, that the data tell
+apart: of the slopes of all residuals by all parameters, scaled by the range of each, the most independent columns
+(pivoted QR), as long as what a column adds stands out of the noise. The others stay at the model's own values, and
+the fit says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,14 +21,17 @@ from numpy.typing import NDArray
 from nvmphys.devices.cards import held_by_card
 from nvmphys.devices.model import DeviceModel
 from nvmphys.errors import BadInput, CheckFailed, unknown_name
-from nvmphys.fit import ferroelectric, left_out
+from nvmphys.fit import ferroelectric, left_out, transfer_curves
 from nvmphys.fit.conditions import EXTREMES, Mask, only
 from nvmphys.fit.identify import Identified, Problem, Tell, identify, slope_at
+from nvmphys.fit.lack_of_fit import said_of_misfit
+from nvmphys.fit.merged import MERGED, by_condition, counted, spread_out
 from nvmphys.fit.next_experiments import Candidate, designs_of, rank_experiments
-from nvmphys.fit.observed import Observed, problem_of, weighed
+from nvmphys.fit.observed import Observed, differenced, problem_of, weighed
 from nvmphys.fit.paths import observed_paths
 from nvmphys.fit.plausible import check_polarity, said_of_data, turned
 from nvmphys.fit.result import by_row, provenance_of
+from nvmphys.fit.watch import OutOfTime, Watch
 from nvmphys.parameters import Parameter
 from nvmphys.records import Basis, Exclusion, Measurement, ModelCard, Source
 
@@ -35,6 +41,12 @@ LEAST_SAID = 3.0
 """How far a parameter moved over its range must move the residuals, over their noise, to be fitted at all."""
 BLURS = (0.15, 0.05, 0.0)
 """Shares of a sweep's legs over which residuals are smoothed, in one fit after another: see `Observed.blurred`."""
+COARSE, COARSE_STARTS, COARSE_SHARE = 24, 6, 0.5
+"""Conditions on which a fit by condition begins, its starts there, and the share of the time that they may take."""
+NEARLY = 1e-4
+"""Tolerance of fits that are only to foretell."""
+KEPT = 2.0
+"""Time that is kept to foretell with, over what one prediction took."""
 LARGE_NOISE = 0.1
 """Noise that is assumed before a fit has shown it, in the quantity that is fitted."""
 
@@ -122,6 +134,11 @@ class DynamicsFit:
         DataFrame
             As of `nvmphys.fit.next_experiments.rank_experiments`, the most telling first.
         """
+        if any(o.together is not None for o in self.observed):
+            raise BadInput(
+                f"{self.model.name}: what to measure next is not ranked where rows of a device scatter together: leave "
+                "--next out"
+            )
         look = _Look(self.model, self.values, float(self.options["read_V"]), float(self.options["rest_s"]))
         return rank_experiments(
             self.model, self.identified, self.values, self.observed, look.at, self.designs, candidates, progress
@@ -210,7 +227,7 @@ def fit_dynamics(
     ----------
     measurements : sequence of Measurement
         Experiments that have a waveform: sweeps, pulses, trains, incremental steps, write-verify, retention; of a
-        capacitor polarization after pulses, PUND and loops.
+        capacitor polarization after pulses, PUND and loops; of a transistor transfer curves and reads after pulses.
     model : DeviceModel
     free : sequence of str, optional
         Parameters to fit; by default those that the data tell apart.
@@ -248,19 +265,28 @@ def fit_dynamics(
     observed = look.at(measurements)
     parameters, fixed = _chosen(look, measurements, observed, observed, free)
     found, weighted = _fitted(observed, parameters, fixed, rng, starts, profiles, progress)
+    bad = said_of_misfit(weighted, fixed | found.values)
+    if bad and free is None:  # chosen for what they would tell of a model that fits
+        found = replace(found, unknown=found.names)
     fit = DynamicsFit(
         model=model,
         identified=found,
         values=fixed | found.values,
         observed=tuple(weighted),
         sources=tuple(m.source for m in measurements),
-        said=(*said_of_data(measurements, observed), *look.said(observed, found), *found.said_of_combinations()),
+        said=(
+            *bad,
+            *said_of_data(measurements, observed),
+            *look.said(weighted, fixed, found),
+            *found.said_of_combinations(),
+        ),
         exclusions=tuple(e for m in measurements for e in m.exclusions),
         seed=seed,
         options={"free": [p.name for p in parameters], "read_V": read_V, "rest_s": rest_s},
         designs=designs_of(measurements),
     )
-    judged = _left_out(look, fit, observed, holdout, leave_out, rng)
+    again = [replace(now, noise=o.noise) for now, o in zip(weighted, observed, strict=True)]
+    judged = _left_out(look, fit, again, holdout, leave_out, rng)
     return replace(
         fit,
         left_out={what: one.table for what, one in judged.items()},
@@ -270,50 +296,56 @@ def fit_dynamics(
 
 @dataclass(frozen=True)
 class _Look:
-    """How a model is compared with measurements: along its path, or a capacitor in closed form."""
+    """How a model is compared with measurements: along its path, a capacitor in closed form, or a transistor."""
 
     model: DeviceModel
     given: Mapping[str, float]
     read_V: float
     rest_s: float
-
-    @property
-    def is_capacitor(self) -> bool:
-        return self.model.charge != 0 and self.model.drain is None
+    tick: Callable[[], None] | None = None
 
     def at(self, measurements: Sequence[Measurement]) -> list[Observed]:
         """Return what measurements say in the quantity that is fitted."""
-        if self.is_capacitor:
+        if self.model.switching is not None:
             return [o for m in measurements for o in ferroelectric.observed(m, self.model, self.given)]
-        return [o for m in measurements for o in observed_paths(m, self.model, read_V=self.read_V, rest_s=self.rest_s)]
-
-    def said(self, observed: Sequence[Observed], found: Identified) -> list[str]:
-        """Return what is to be said of such data and residuals."""
-        if not self.is_capacitor:
-            return []
+        if self.model.drain is not None:
+            return [o for m in measurements for o in transfer_curves.observed(m, self.model, rest_s=self.rest_s)]
         return [
-            *ferroelectric.said_of(self.model, observed), *ferroelectric.said_of_residuals(found.residuals)
-        ]  # fmt: skip
+            o
+            for m in measurements
+            for o in observed_paths(m, self.model, read_V=self.read_V, rest_s=self.rest_s, tick=self.tick)
+        ]
+
+    def said(self, observed: Sequence[Observed], fixed: Mapping[str, float], found: Identified) -> list[str]:
+        """Return what is to be said of such data and residuals."""
+        if self.model.switching is not None:
+            of_residuals = ferroelectric.said_of_residuals(found.residuals)
+            return [*ferroelectric.said_of(self.model, observed), *of_residuals]
+        if self.model.drain is not None:
+            return transfer_curves.said_of(self.model, observed, {**fixed, **found.values})
+        return []
 
 
 def _fitted(
     observed: Sequence[Observed], parameters: Sequence[Parameter], fixed: Mapping[str, float],
-    rng: np.random.Generator, starts: int, profiles: bool, tell: Tell | None,
+    rng: np.random.Generator, starts: int, profiles: bool, tell: Tell | None, watch: Watch | None = None,
 ) -> tuple[Identified, list[Observed]]:  # fmt: skip
     """Return the fit and the experiments with their noise: one round to find it, another to weigh by it."""
+    over = (watch or Watch()).over
     at, blurs = {p.name: p.value for p in parameters}, BLURS if any(o.legs is not None for o in observed) else (0.0,)
     for k, blur in enumerate(blurs):
         begin = tuple(replace(p, value=at[p.name]) for p in parameters)
-        weights = observed if k == 0 else weighed(observed, {**fixed, **at}, len(at))
+        weights = observed if k == 0 else weighed(observed, {**fixed, **at}, tuple(at))
         rough = identify(
-            problem_of(weights, begin, fixed, blur), rng=rng, starts=starts if k == 0 else 1, profiles=False,
+            over(problem_of(weights, begin, fixed, blur)), rng=rng, starts=starts if k == 0 else 1, profiles=False,
             loss="soft_l1", tell=tell,
         )  # fmt: skip
         at = rough.values
     begin = tuple(replace(p, value=at[p.name]) for p in parameters)
-    seen = weighed(observed, {**fixed, **at}, len(at))
-    found = identify(problem_of(seen, begin, fixed), rng=rng, starts=1, profiles=profiles, tell=tell)
-    return found, weighed(observed, {**fixed, **found.values}, len(at))
+    seen = weighed(observed, {**fixed, **at}, tuple(at))
+    found = identify(over(problem_of(seen, begin, fixed)), rng=rng, starts=1, profiles=profiles, tell=tell)
+    again = [replace(now, noise=o.noise) for now, o in zip(seen, observed, strict=True)]
+    return found, weighed(again, {**fixed, **found.values}, tuple(at))
 
 
 def _chosen(
@@ -322,7 +354,7 @@ def _chosen(
 ) -> tuple[tuple[Parameter, ...], dict[str, float]]:  # fmt: skip
     """Return the parameters to fit to what is seen, and the values of the others; refuse data of the other polarity."""
     model, own = look.model, look.model.values(look.given)
-    if look.is_capacitor:
+    if model.switching is not None:
         told, held = ferroelectric.defaults(model, observed)
         free, own = free or told, model.values({**held, **look.given})
     check_polarity(model.name, observed, lambda: look.at([turned(m) for m in measurements]), own)
@@ -347,7 +379,11 @@ def _told_apart(model: DeviceModel, observed: Sequence[Observed], own: Mapping[s
     """Return the parameters that the data tell apart, the most telling first."""
     from scipy.linalg import qr
 
-    candidates = [p for p in model.parameters if p.bounds[1] > p.bounds[0] and p.name not in _never_fitted(model)]
+    declared = {name for o in observed for name in model.fitted.get(o.experiment, ())}
+    candidates = [
+        p for p in model.parameters
+        if p.bounds[1] > p.bounds[0] and p.name not in _never_fitted(model) and (not declared or p.name in declared)
+    ]  # fmt: skip
     names = [p.name for p in candidates]
     parts = []
     for o in observed:
@@ -405,6 +441,22 @@ def _look(model: DeviceModel, values: Mapping[str, float] | None, options: Mappi
     return _Look(model, dict(values or {}), options.get("read_V", 0.1), options.get("rest_s", 0.0))
 
 
+@dataclass(frozen=True, eq=False)
+class Foretelling:
+    """What a fit says of all rows, also of those that it has not seen.
+
+    Attributes
+    ----------
+    rows : tuple of (Observed, ndarray (row,), float)
+        Each experiment, what is foretold of its rows, and the scatter of single rows around that.
+    note : str
+        Where the time ran out: how far the fit came; "" where it ended.
+    """
+
+    rows: tuple[tuple[Observed, Array, float], ...]
+    note: str = ""
+
+
 def foretell_rows(
     measurements: Sequence[Measurement],
     model: DeviceModel,
@@ -414,8 +466,12 @@ def foretell_rows(
     rng: np.random.Generator,
     starts: int = 2,
     options: Mapping[str, float],
-) -> list[tuple[Observed, Array, float]]:
-    """Return each experiment with what a fit foretells of all its rows and the noise that it found.
+    watch: Watch | None = None,
+) -> Foretelling:
+    """Return what a fit to some rows foretells of all.
+
+    Pulses on fresh devices are fitted by condition (`nvmphys.fit.merged`): which parameters, and from where, is found
+    on `COARSE` conditions far apart, and the fit ends on all that may be seen.
 
     Parameters
     ----------
@@ -423,19 +479,96 @@ def foretell_rows(
         As of `fit_dynamics`; `options` are its read_V and rest_s.
     out : sequence of ndarray of bool
         Of each measurement, the rows of its table that the fit has not seen.
+    watch : Watch, optional
+        The time that it may take: what is best then is foretold with.
 
     Raises
     ------
     BadInput
         As of `fit_dynamics`.
+    CheckFailed
+        "its budget … ran out before …".
     """
+    watch = watch or Watch()
     look = _look(model, values, options)
     numbered = [replace(m, table=m.table.assign(_out=mask)) for m, mask in zip(measurements, out, strict=True)]
-    observed = look.at(numbered)
-    seen = [only(o, ~o.table["_out"].to_numpy(dtype=bool)) for o in observed]
-    kept = [o for o in seen if o.measured.size]
-    parameters, fixed = _chosen(look, numbered, observed, kept, None)
-    found, weighted = _fitted(kept, parameters, fixed, rng, starts, False, None)
-    noise = {o.experiment: o.noise for o in weighted}
-    largest = max(noise.values())
-    return [(o, o.predict({**fixed, **found.values}), noise.get(o.experiment, largest)) for o in observed]
+    watched, every = replace(look, tick=watch.check), look.at(numbered)
+    try:
+        if all(m.experiment == MERGED for m in numbered) and model.switching is None and model.drain is None:
+            values = _coarse_to_fine(watched, numbered, rng, starts, watch)
+        else:
+            values = _at_once(watched, numbered, rng, starts, watch)
+        note = ""
+    except OutOfTime:
+        if not watch.values:
+            raise CheckFailed(
+                f"its budget of {watch.seconds:.3g} s ran out before a first fit: give it more (--budget)"
+            ) from None
+        values, note = {**look.model.values(look.given), **watch.values}, watch.said()
+    return Foretelling(_told_of(every, values), note)
+
+
+def _told_of(every: Sequence[Observed], values: Mapping[str, float]) -> tuple[tuple[Observed, Array, float], ...]:
+    """Return what the values foretell, with the scatter around it of the rows that were seen."""
+    told = []
+    for o in every:
+        mean, known = o.predict(values), ~o.table["_out"].to_numpy(dtype=bool)
+        off = (o.measured - mean)[known]
+        told.append((o, mean, float(np.sqrt(np.mean(off**2))) if off.size else np.nan))
+    largest = float(np.nanmax([scatter for _, _, scatter in told]))
+    return tuple((o, mean, scatter if np.isfinite(scatter) else largest) for o, mean, scatter in told)
+
+
+def _at_once(
+    look: _Look, measurements: Sequence[Measurement], rng: np.random.Generator, starts: int, watch: Watch
+) -> dict[str, float]:
+    """Return all values, fitted to the rows that may be seen."""
+    observed = look.at(measurements)
+    kept = [only(o, ~o.table["_out"].to_numpy(dtype=bool)) for o in observed]
+    kept = [o for o in kept if o.measured.size]
+    watch.stage = f"{sum(o.measured.size for o in kept)} rows"
+    parameters, fixed = _chosen(look, measurements, observed, kept, None)
+    return {**fixed, **_fitted(kept, parameters, fixed, rng, starts, False, None, watch)[0].values}
+
+
+def _coarse_to_fine(
+    look: _Look, measurements: Sequence[Measurement], rng: np.random.Generator, starts: int, watch: Watch
+) -> dict[str, float]:
+    """Return all values: fitted to the conditions that may be seen, from a start that was found on some of them."""
+    merged = by_condition([replace(m, table=m.table[~m.table["_out"].to_numpy(dtype=bool)]) for m in measurements])
+    few = spread_out(merged, COARSE)
+    coarse, fine = (counted(look.at(stage)) for stage in (few, merged))
+    some, size = (sum(o.measured.size for o in stage) for stage in (coarse, fine))
+    watch.stage = f"{some} of {size} conditions"
+    own = look.model.values(look.given)
+    watch.kept = KEPT * _seconds(coarse, own, look.model.parameters) / some * size
+    by_steps = [differenced(o, look.model.parameters) for o in coarse]
+    parameters, fixed = _chosen(look, few, by_steps, by_steps, None)
+
+    def fitted(observed: Sequence[Observed], begin: Mapping[str, float], starts: int, loss: str) -> dict[str, float]:
+        near = tuple(replace(p, value=begin.get(p.name, p.value)) for p in parameters)
+        problem = watch.over(problem_of(observed, near, fixed), watch.stage)
+        return identify(problem, rng=rng, starts=starts, profiles=False, loss=loss, tolerance=NEARLY).values
+
+    if some < size:
+        with contextlib.suppress(OutOfTime), watch.within(COARSE_SHARE):
+            fitted(coarse, {}, max(starts, COARSE_STARTS), "soft_l1")
+        if not watch.values:
+            raise OutOfTime
+        begin, starts = dict(watch.values), 1
+    else:
+        begin = {}
+    watch.stage = f"all {size} conditions"
+    begin = fitted(fine, begin, starts, "soft_l1") if starts > 1 else begin
+    seen = weighed(fine, {**fixed, **begin}, tuple(p.name for p in parameters))
+    return {**fixed, **fitted(seen, begin, 1, "linear")}
+
+
+def _seconds(observed: Sequence[Observed], own: Mapping[str, float], parameters: Sequence[Parameter]) -> float:
+    """Return how long one prediction takes, once it is compiled."""
+    for o in observed:
+        o.predict(own)
+    begin = time.perf_counter()
+    for o in observed:
+        o.predict({**own, parameters[0].name: own[parameters[0].name] * (1 + 1e-9)})
+    return time.perf_counter() - begin

@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.constants import epsilon_0
 
+from nvmphys.devices.capacitor import Switching
 from nvmphys.devices.model import DeviceModel
 from nvmphys.errors import BadInput
-from nvmphys.fit import domains, plays
 from nvmphys.fit.identify import Values
 from nvmphys.fit.observed import Observed, Remembered
 from nvmphys.measurement.pund import REST, Pulse, switched_polarization
@@ -46,61 +46,6 @@ _QUANTITY = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Switching:
-    """How the switched share (-1 … 1) of a model follows from voltages.
-
-    Attributes
-    ----------
-    size : str
-        Parameter that the share is multiplied by [C/m²].
-    names : tuple of str
-        Parameters that the share has slopes by.
-    after : callable
-        Share and slopes after pulses (row,) of voltages, widths and an edge length, from poled down on.
-    along : callable
-        Share and slopes at the knots of a waveform of voltages and durations, from poled up (1) or down (-1) on.
-    free : dict of tuple of str
-        Parameters that are fitted where nobody names others, by experiment.
-    held : dict of float
-        Values of those that are then held elsewhere than at the model's own.
-    timed : bool
-        Whether it asks how long a voltage was applied.
-    """
-
-    size: str
-    names: tuple[str, ...]
-    after: Callable[[Values, Array, Array, float], Told]
-    along: Callable[[Values, Array, Array, float], Told]
-    free: Mapping[str, tuple[str, ...]]
-    held: Mapping[str, float]
-    timed: bool
-
-
-def _domains_after(values: Values, volts: Array, widths: Array, edge_s: float) -> Told:
-    edges, none = np.full(volts.size, edge_s), np.zeros(volts.size)
-    slanted = [(none, volts, edges), (volts, none, edges)] if edge_s else []
-    return domains.after_pulses(values, [(volts, volts, widths), *slanted])
-
-
-_KINETICS = ("tau0", "alpha", "beta")
-_DOMAINS = ("Pr", "tau0", "alpha", "beta", "gb_a", "gb_b")
-_PLAYS = ("Ps", "Ec", "delta", "spread")
-SWITCHING: Mapping[str, Switching] = {
-    "fe_domains": Switching(
-        "Pr", domains.SLOPES, _domains_after, domains.along,
-        {"pulse": _DOMAINS, "pund": (*_DOMAINS, "eps"), "pv_loop": (*_DOMAINS, "eps")},
-        {"gb_p": 1.0, "gb_q": 1.0}, True,
-    ),
-    "fe_preisach": Switching(
-        "Ps", plays.SLOPES, lambda values, volts, widths, edge_s: plays.after_pulses(values, volts),
-        lambda values, volts, durations, start: plays.along(values, volts, start),
-        {"pulse": _PLAYS, "pund": (*_PLAYS, "eps"), "pv_loop": (*_PLAYS, "eps")}, {}, False,
-    ),
-}  # fmt: skip
-"""The models that are fitted this way, by name."""
-
-
 def observed(
     measurement: Measurement,
     model: DeviceModel,
@@ -116,7 +61,7 @@ def observed(
     measurement : Measurement
         Of pulses (a polarization for each amplitude and width), a PUND or polarization loops.
     model : DeviceModel
-        `fe_domains` or `fe_preisach`.
+        One that declares its `switching`.
     fixed : mapping of float, optional
         Values that are known. A current needs the capacitor's `area` [m²] among them; the thickness `tfe` [m] belongs
         there too, since fields are voltages over it.
@@ -146,10 +91,8 @@ def observed(
     >>> found.predict(device("fe_domains").values()).round(3)
     array([-0.213, -0.01 ,  0.159])
     """
-    if model.name not in SWITCHING:
-        raise BadInput(f"{model.name} is not fitted as a ferroelectric capacitor: {', '.join(SWITCHING)} are")
+    kind = _switching(model)
     table = _checked(measurement)
-    kind = SWITCHING[model.name]
     if measurement.experiment == "pulse":
         kept, measured, told = table, table["polarization_C_per_m2"].to_numpy(dtype=float), _pulses(kind, table, edge_s)
     elif measurement.experiment == "pund":
@@ -177,24 +120,31 @@ def defaults(model: DeviceModel, fitted: Sequence[Observed]) -> tuple[tuple[str,
     model's own: `tau0`, `alpha` and `beta` at one frequency. At one amplitude the `spread` of plays is held at 0: then
     `delta` is all of the width in field.
     """
-    kind = SWITCHING[model.name]
-    free = dict.fromkeys(name for o in fitted for name in kind.free[o.experiment])
-    told = _many(_spans(fitted)) if kind.timed else _many(_amplitudes(fitted), ONE_AMPLITUDE)
-    untold = () if told else _KINETICS if kind.timed else ("spread",)
-    held = {**kind.held, **{name: 0.0 for name in untold if name == "spread"}}
+    kind = _switching(model)
+    free = dict.fromkeys(name for o in fitted for name in model.fitted[o.experiment])
+    untold = () if _many(_spans(fitted)) else kind.kinetics
+    held = dict(kind.held)
+    if kind.spread and not _many(_amplitudes(fitted), ONE_AMPLITUDE):
+        untold, held = (*untold, kind.spread), held | {kind.spread: 0.0}
     return tuple(name for name in free if name not in untold), held
+
+
+def _switching(model: DeviceModel) -> Switching:
+    if model.switching is None:
+        raise BadInput(f"{model.name} is not fitted as a ferroelectric capacitor: it declares no switching of one")
+    return model.switching
 
 
 def said_of(model: DeviceModel, fitted: Sequence[Observed]) -> list[str]:
     """Say what these experiments cannot tell of the model, whatever came out, a sentence each."""
-    spans = _spans(fitted)
+    kind, spans = _switching(model), _spans(fitted)
     at = f" ({spans.min():.2g} … {spans.max():.2g} s)" if spans.size else ""
-    if SWITCHING[model.name].timed:
+    if kind.kinetics:
         words = (
             f"all voltages last about equally long{at}: one frequency does not fix the kinetics. "
-            f"{', '.join(_KINETICS)} and the activation field gb_b act together as the field that switches in that "
-            "time; none of them is known alone, and other times are not predicted. Pulses of widths over some decades "
-            "would tell"
+            f"{', '.join(kind.kinetics)} and the activation field {kind.field} act together as the field that switches "
+            "in that time; none of them is known alone, and other times are not predicted. Pulses of widths over some "
+            "decades would tell"
         )
         return [] if _many(spans) else [words]
     words = (
@@ -377,7 +327,7 @@ def _loops(
     waves, tables, charges = [], [], []
     for table in _devices(measurement.table):
         volts = table["voltage_V"].to_numpy(dtype=float)
-        spans = _loop_durations(of, table, volts, frequency_Hz) if kind.timed else np.ones(volts.size - 1)
+        spans = _loop_durations(of, table, volts, frequency_Hz) if kind.kinetics else np.ones(volts.size - 1)
         twice = np.concatenate([volts, volts])
         joint = float(np.median(spans))
         direction = -float(np.sign(volts[np.argmax(np.abs(volts))]))

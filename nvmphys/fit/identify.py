@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from lmfit import Minimizer, Parameters, conf_interval
@@ -122,6 +122,33 @@ class Identified:
         return found
 
 
+def softened(problem: Problem) -> Problem:
+    """Return a problem whose sum of squares is the loss soft_l1 of another's residuals, Σ 2·(√(1 + r²) - 1).
+
+    A profile of the likelihood is then that of the loss under which it was fitted.
+
+    >>> far = softened(Problem((), lambda values: np.array([0.0, 1e-3, 3.0])))
+    >>> far.residuals({}).round(4).tolist()
+    [0.0, 0.001, 2.0796]
+    """
+    slopes = problem.jacobian
+
+    def residuals(values: Values) -> Array:
+        return _soft(problem.residuals(values))
+
+    def jacobian(values: Values) -> Array:
+        assert slopes is not None
+        root = np.sqrt(1 + problem.residuals(values) ** 2)
+        return np.asarray(slopes(values) * (np.sqrt((1 + root) / 2) / root)[:, np.newaxis])
+
+    return replace(problem, residuals=residuals, jacobian=None if slopes is None else jacobian)
+
+
+def _soft(r: Array) -> Array:
+    """Return ±√(2·(√(1 + r²) - 1)), without cancelling where r is small."""
+    return np.asarray(r * np.sqrt(2 / (1 + np.sqrt(1 + r**2))))
+
+
 def coordinate(parameter: Parameter, value: float) -> float:
     """Return the fit's coordinate of a value: over the range between the bounds it runs from 0 to 1.
 
@@ -156,6 +183,7 @@ def identify(
     starts: int = 8,
     loss: str = "linear",
     profiles: bool = True,
+    tolerance: float = _FINE,
     tell: Tell | None = None,
 ) -> Identified:
     """Fit parameters and say what the data tell of each.
@@ -171,6 +199,8 @@ def identify(
         Of `scipy.optimize.least_squares`: "linear", or "soft_l1" where some residuals are outliers.
     profiles : bool, optional
         Whether the intervals come from the profile of the likelihood, which of a lone parameter is the likelihood.
+    tolerance : float, optional
+        By how much less, of the sum of squares and of the coordinates, a last step may improve.
     tell : callable, optional
         Told what is done, how much of it and of how much.
 
@@ -183,7 +213,8 @@ def identify(
     BadInput
         Fewer residuals than parameters, or residuals that are no numbers at the start.
     CheckFailed
-        No start led anywhere.
+        "no start of the fit led to numbers". One that stopped before its end is returned, with `converged` false and
+        the reason in the `message`.
 
     Examples
     --------
@@ -204,14 +235,14 @@ def identify(
     for k, begin in enumerate(_starts(own, starts, rng)):
         if tell is not None:
             tell("starts of the fit", k, starts)
-        one = _minimised(problem, begin, loss, _FINE) if starts == 1 else None
+        one = _minimised(problem, begin, loss, tolerance) if starts == 1 else None
         fits.append(one or _minimised(problem, begin, loss, _ROUGH))  # where a valley is too long to its end
     good = [fit for fit in fits if fit is not None]
     if not good:
         raise CheckFailed("no start of the fit led to numbers: the model may not suit the data, or bounds are too wide")
     best = min(good, key=lambda fit: float(fit[1].cost))
     ends = np.array([best[1].params[p.name].value for p in parameters])
-    final = best if starts == 1 else _minimised(problem, ends, loss, _FINE)
+    final = best if starts == 1 else _minimised(problem, ends, loss, tolerance)
     minimizer, result = final if final is not None else best
     return _identified(problem, minimizer, result, loss, profiles, tell)
 
@@ -372,7 +403,7 @@ def _prior_widths(parameters: Sequence[Parameter], at: Array) -> Array:
 
 def _minimised(problem: Problem, begin: Array, loss: str, tolerance: float) -> tuple[Minimizer, MinimizerResult] | None:
     """Return lmfit's minimizer and its result from one start; None where it met numbers that are none."""
-    given, sizes = Parameters(), list[int]()
+    given, trail = Parameters(), _Trail(loss)
     for parameter, at in zip(problem.parameters, begin, strict=True):
         given.add(parameter.name, value=float(at), min=0.0, max=1.0)
 
@@ -385,11 +416,12 @@ def _minimised(problem: Problem, begin: Array, loss: str, tolerance: float) -> t
         try:
             found = np.concatenate([problem.residuals(values), _priors(problem.parameters, at)])
         except CheckFailed:  # no prediction there: a step back, but for the first
-            if not sizes:
+            if not trail.calls:
                 raise
-            found = np.full(sizes[0], np.nan)
-        sizes.append(found.size)
-        return np.where(np.isfinite(found), found, _FAR_OFF)
+            found = np.full(trail.size, np.nan)
+        found = np.where(np.isfinite(found), found, _FAR_OFF)
+        trail.at(at, found)
+        return found
 
     def slopes(params: Parameters) -> Array:
         assert problem.jacobian is not None
@@ -410,7 +442,47 @@ def _minimised(problem: Problem, begin: Array, loss: str, tolerance: float) -> t
             )
     except (ValueError, CheckFailed, np.linalg.LinAlgError):
         return None
-    return (minimizer, result) if not result.aborted and np.isfinite(result.cost) else None
+    if result.aborted and trail.calls > _MOST_EVALUATIONS:
+        result = _where_it_stopped(minimizer, given, trail.best, loss)
+    return (minimizer, result) if result is not None and not result.aborted and np.isfinite(result.cost) else None
+
+
+@dataclass(eq=False)
+class _Trail:
+    """Where a fit has been: how often residuals were asked for, how many there are, and where they were least."""
+
+    loss: str
+    calls: int = 0
+    size: int = 0
+    least: float = np.inf
+    best: Array = field(default_factory=lambda: np.empty(0))
+
+    def at(self, coordinates: Array, residuals: Array) -> None:
+        """Take down a place and its residuals."""
+        squares = np.minimum(residuals**2, _FAR_OFF**2)
+        cost = float(np.sum(squares if self.loss == "linear" else 2 * (np.sqrt(1 + squares) - 1)))
+        self.calls, self.size = self.calls + 1, residuals.size
+        if cost < self.least:
+            self.least, self.best = cost, coordinates
+
+
+def _where_it_stopped(minimizer: Minimizer, given: Parameters, best: Array, loss: str) -> MinimizerResult | None:
+    """Return a fit that stopped at its limit of evaluations as it stood: a step from its best place, not converged."""
+    for parameter, at in zip(given.values(), best, strict=True):
+        parameter.value = float(at)
+    try:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            result = minimizer.least_squares(
+                given, loss=loss, x_scale="jac", ftol=0.9, xtol=0.9, gtol=None, max_nfev=_MOST_EVALUATIONS
+            )
+    except (ValueError, CheckFailed, np.linalg.LinAlgError):
+        return None
+    result.success, result.nfev = False, _MOST_EVALUATIONS
+    result.message = (
+        f"it stopped after {_MOST_EVALUATIONS} evaluations, still on its way: start nearer (--set), fit fewer "
+        "parameters (--free) or take more starts"
+    )
+    return result
 
 
 def _identified(

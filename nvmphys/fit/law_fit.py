@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nvmphys.errors import CheckFailed
-from nvmphys.fit.identify import Identified
+from nvmphys.fit.identify import Identified, Problem
 from nvmphys.fit.result import by_row, provenance_of
 from nvmphys.parameters import Parameter
 from nvmphys.records import Basis, Exclusion, ModelCard, Source
@@ -36,6 +36,8 @@ class LawFit:
         Why there is no card; "" where there is one.
     validity : mapping
     n_devices : int
+    problems : mapping of Problem
+        By part, what was fitted: for profiles of the likelihood. Empty where nothing could be identified.
     sources, exclusions, seed, options
         Where the data came from, rows left out, and what was asked.
     """
@@ -53,6 +55,7 @@ class LawFit:
     exclusions: tuple[Exclusion, ...] = ()
     seed: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    problems: Mapping[str, Problem] = field(default_factory=dict)
 
     @property
     def parts(self) -> Mapping[str, Identified]:

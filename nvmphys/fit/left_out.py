@@ -126,7 +126,8 @@ def judge_rows(
         if not mask.any():
             continue
         name = o.experiment if (o.experiment, model) not in rows else f"{o.experiment} {k + 1}"
-        predicted, sigma = o.predict(values)[mask], noise.get(o.experiment, max(noise.values()))
+        predicted = o.predict(values)[mask]
+        sigma = noise.get(o.experiment, max(noise.values())) * o.sigma[mask]
         rows[name, model] = figures(o.measured[mask] - predicted, sigma, rng)
         own = {"experiment": name, "quantity": o.quantity, "measured": o.measured[mask], "predicted": predicted}
         told.append(pd.DataFrame({**own, "sigma": sigma}))

@@ -7,6 +7,7 @@ the conductance read after each. Slopes by the parameters are those of the varia
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from nvmphys.devices.model import DeviceModel
 from nvmphys.errors import BadInput
+from nvmphys.fit.compliance import held
 from nvmphys.fit.identify import Values
 from nvmphys.fit.observed import Observed, Remembered, Told
 from nvmphys.records import Measurement
@@ -31,10 +33,10 @@ READ_V = 0.1
 """Read voltage where the table does not say [V]."""
 LEAST_SHARE = 1e-9
 """Share of the largest current below which a point of a sweep tells nothing: it is left out."""
-SATURATED, SAME = 3, 1e-3
-"""Points in a row whose currents are the same within a share: they show a compliance."""
 RTOL = 1e-6
 """Tolerance of the integrator: what is read is then within 1e-6 decade, its slopes within 1e-3 of the largest."""
+DIGITS = 7
+"""Significant digits by which two conditions are the same: numbers written to a file and read again differ by less."""
 _DECADE = np.log(10.0)
 
 
@@ -69,8 +71,9 @@ class Path:
 
 
 def observed_paths(
-    measurement: Measurement, model: DeviceModel, *, read_V: float = READ_V, rest_s: float = 0.0
-) -> list[Observed]:
+    measurement: Measurement, model: DeviceModel, *, read_V: float = READ_V, rest_s: float = 0.0,
+    tick: Callable[[], None] | None = None,
+) -> list[Observed]:  # fmt: skip
     """Return what a measurement says in the quantity that is fitted.
 
     Parameters
@@ -82,6 +85,8 @@ def observed_paths(
         Read voltage of pulses and retention [V], where the table has no `voltage_V`.
     rest_s : float, optional
         Rest at 0 V between a pulse and its read [s].
+    tick : callable, optional
+        Called before each path is integrated; what it raises ends the prediction.
 
     Raises
     ------
@@ -98,6 +103,8 @@ def observed_paths(
     table = measurement.table.reset_index(drop=True)
     make, needed, column = _PATHS[measurement.experiment]
     missing = [name for name in needed if name not in table]
+    if missing == ["pulse_width_s"] and (table["pulse_voltage_V"] == 0).all():  # reads before a pulse alone
+        table, missing = table.assign(pulse_width_s=0.0), []
     if missing:
         raise BadInput(
             f"{measurement.source.id}: a fit to {measurement.experiment} needs the columns {', '.join(needed)} "
@@ -107,6 +114,10 @@ def observed_paths(
         if "resistance_ohm" not in table:
             raise BadInput(f"{measurement.source.id}: pulses need conductance_S or resistance_ohm after each")
         table = table.assign(conductance_S=1 / table["resistance_ohm"])
+    if "pulse_voltage_V" in table:  # without a pulse there is nothing that has a width or a gate
+        idle = table["pulse_voltage_V"] == 0
+        told = [name for name in ("pulse_width_s", "gate_voltage_V") if name in table]
+        table = table.assign(**{name: table[name].mask(idle & table[name].isna(), 0.0) for name in told})
     numbers = table[[*needed, column]].to_numpy(dtype=float)
     bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
     if bad.size:
@@ -120,7 +131,7 @@ def observed_paths(
             + (f"{column} is the same in all {rows.size} rows" if rows.size else "no row tells of the device")
         )
     what = "current [A]" if column == "current_A" else "conductance [S]"
-    memory = Remembered(_told(model, paths))
+    memory = Remembered(_told(model, paths, tick or _no_tick))
     return [
         Observed(
             measurement.experiment, table.loc[rows].reset_index(drop=True), f"log10 of {what}", np.log10(values),
@@ -140,11 +151,20 @@ def _numbered(paths: Sequence[Path]) -> NDArray[np.int64] | None:
     return np.concatenate(out)
 
 
-def _told(model: DeviceModel, paths: Sequence[Path]) -> Told:
+def _no_tick() -> None:
+    """Do nothing between paths."""
+
+
+def _told(model: DeviceModel, paths: Sequence[Path], tick: Callable[[], None]) -> Told:
     """Return what all paths tell and its slopes."""
 
     def told(values: Values, names: tuple[str, ...]) -> tuple[Array, Array]:
-        read, slopes = zip(*(_read(model, path, values, names) for path in paths), strict=True)
+        read, slopes = [], []
+        for path in paths:
+            tick()
+            one, by = _read(model, path, values, names)
+            read.append(one)
+            slopes.append(by)
         return np.concatenate(read), np.concatenate(slopes)
 
     return told
@@ -169,6 +189,24 @@ def _devices(table: pd.DataFrame) -> list[NDArray[np.int64]]:
     return [np.asarray(rows) for rows in table.groupby("device_id", sort=False).indices.values()]
 
 
+def _histories(table: pd.DataFrame) -> list[NDArray[np.int64]]:
+    """Return the rows of each history: of a device, or of each target it was programmed to from where it was at first.
+
+    A device went on from one target to the next, in file order, where a target's first read is nearer to the last one
+    before it than to the first of all.
+    """
+    if "target_S" not in table:
+        return _devices(table)
+    logs, targets = np.log(np.abs(table["conductance_S"].to_numpy(dtype=float))), table["target_S"].to_numpy()
+    out: list[NDArray[np.int64]] = []
+    for rows in _devices(table):
+        parts = [rows[targets[rows] == target] for target in pd.unique(targets[rows])]
+        steps = itertools.pairwise(parts)
+        went_on = any(abs(logs[b[0]] - logs[a[-1]]) < abs(logs[b[0]] - logs[rows[0]]) for a, b in steps)
+        out += [rows] if went_on else parts
+    return out
+
+
 def _column(table: pd.DataFrame, rows: NDArray[np.int64], name: str, default: float) -> Array:
     """Return a column's numbers, or a default for all."""
     return table[name].to_numpy(dtype=float)[rows] if name in table else np.full(rows.size, default)
@@ -184,11 +222,10 @@ def _sweeps(table: pd.DataFrame, model: DeviceModel, read_V: float, rest_s: floa
             time, volts, heat = np.append(0.0, time), np.append(0.0, volts), np.append(heat[0], heat)
         first = time.size - rows.size
         # what a transistor in series limits is what its parameters are told by
-        limits = (None, None) if model.access else tuple(_compliance(volts[first:], current, sign) for sign in (1, -1))
-        limited = np.zeros(rows.size, dtype=bool)
-        for sign, limit in zip((1, -1), limits, strict=True):
-            if limit is not None:
-                limited |= (sign * volts[first:] > 0) & (np.abs(current) >= limit * (1 - SAME))
+        ways: list[tuple[float | None, NDArray[np.bool_]]] = [(None, np.zeros(rows.size, dtype=bool))] * 2
+        if not model.access:
+            ways = [held(volts[first:], current, sign) for sign in (1, -1)]
+        limits, limited = [limit for limit, _ in ways], ways[0][1] | ways[1][1]
         tells = (np.abs(current) > LEAST_SHARE * np.abs(current).max()) & ~limited & (volts[first:] != 0)
         tells[: 1 - first] = False  # the start is where the waveform begins, no look
         kept = np.flatnonzero(tells)
@@ -212,51 +249,59 @@ def _gated(wave: Waveform, table: pd.DataFrame, rows: NDArray[np.int64]) -> tupl
     return replace(wave, segments=segments), gate[np.searchsorted(number, np.arange(int(of_piece.max()) + 1))]
 
 
-def _compliance(volts: Array, current: Array, sign: int) -> float | None:
-    """Return the current that a source was limited to: where it stays the same while the voltage moves on."""
-    side = np.flatnonzero((sign * volts > 0) & (current != 0))
-    size = np.abs(current[side])
-    if side.size < SATURATED:
-        return None
-    still = (np.abs(np.diff(size)) <= SAME * size[1:]) & (np.diff(side) == 1) & (np.diff(volts[side]) != 0)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], still.astype(int), [0]])))
-    runs = [(first, last) for first, last in zip(edges[::2], edges[1::2], strict=True) if last - first + 1 >= SATURATED]
-    high = [size[first : last + 1] for first, last in runs if size[first] >= 0.5 * size.max()]
-    return float(np.median(max(high, key=len))) if high else None
-
-
-def _train_of(table: pd.DataFrame, rows: NDArray[np.int64], read_V: float, rest_s: float, fresh: bool) -> list[Path]:
-    """Return pulses of one device: one after another, or each on a fresh device."""
+def _train_of(table: pd.DataFrame, rows: NDArray[np.int64], read_V: float, rest_s: float) -> list[Path]:
+    """Return pulses of one device, one after another."""
     volts, widths = (_column(table, rows, name, 0.0) for name in ("pulse_voltage_V", "pulse_width_s"))
     reads, heat = _column(table, rows, "voltage_V", read_V), _column(table, rows, "temperature_K", ROOM_K)
     gates = table["gate_voltage_V"].to_numpy(dtype=float)[rows] if "gate_voltage_V" in table else None
-    pieces: list[list[Piece]] = []
-    for k in range(rows.size):
-        one = pulse(volts[k], widths[k], number=0 if fresh and gates is not None else k) if volts[k] else []
-        pieces.append([*one, Piece(rest_s, 0.0, 0.0), Piece(READ_S, reads[k], reads[k], observed=True)])
-    none = (None, None)
-    if fresh:
-        keys: dict[tuple[float, ...], list[int]] = {}
-        for k in range(rows.size):
-            gate = () if gates is None else (gates[k],)
-            keys.setdefault((volts[k], widths[k], reads[k], heat[k], *gate), []).append(k)
-        return [
-            Path(joined(pieces[same[0]], heat[same[0]]), np.zeros(len(same), dtype=np.int64), reads[same], none,
-                 rows[same], gate_V=None if gates is None else gates[same[:1] if volts[same[0]] else []])
-            for same in keys.values()
-        ]  # fmt: skip
-    wave = joined([piece for group in pieces for piece in group], float(heat[0]))
-    return [
-        Path(wave, np.arange(rows.size), reads, none, rows, gate_V=None if gates is None else gates[: wave.n_pulses])
-    ]
+    pieces = [
+        piece for k in range(rows.size) for piece in _pulsed(volts[k], widths[k], reads[k], rest_s, number=k)
+    ]  # fmt: skip
+    wave = joined(pieces, float(heat[0]))
+    gate_V = None if gates is None else gates[: wave.n_pulses]
+    return [Path(wave, np.arange(rows.size), reads, (None, None), rows, gate_V=gate_V)]
+
+
+def _pulsed(volts: float, width: float, read: float, rest_s: float, number: int) -> list[Piece]:
+    """Return a pulse, the rest after it and its read."""
+    one = pulse(volts, width, number=number) if volts else []
+    return [*one, Piece(rest_s, 0.0, 0.0), Piece(READ_S, read, read, observed=True)]
 
 
 def _pulses(table: pd.DataFrame, model: DeviceModel, read_V: float, rest_s: float) -> list[Path]:
-    return _train_of(table, np.arange(len(table)), read_V, rest_s, fresh=True)
+    """Return pulses on fresh devices: a path for each condition, that all of its rows share."""
+    rows = np.arange(len(table))
+    volts = _column(table, rows, "pulse_voltage_V", 0.0)
+    conditions = [
+        volts,
+        np.where(volts == 0, 0.0, _column(table, rows, "pulse_width_s", 0.0)),
+        _column(table, rows, "voltage_V", read_V),
+        _column(table, rows, "temperature_K", ROOM_K),
+        np.where(volts == 0, 0.0, _column(table, rows, "gate_voltage_V", 0.0)),
+    ]
+    every = np.column_stack(conditions)
+    _, first, which = np.unique(rounded(every), axis=0, return_index=True, return_inverse=True)
+    groups = np.split(np.argsort(which.ravel(), kind="stable"), np.cumsum(np.bincount(which.ravel()))[:-1])
+    paths = []
+    for k in np.argsort(first):  # in file order
+        volt, width, read, heat, gate = every[first[k]]
+        gate_V = None if "gate_voltage_V" not in table or volt == 0 else np.array([gate])
+        number = 0 if "gate_voltage_V" in table else int(first[k])
+        wave = joined(_pulsed(volt, width, read, rest_s, number), heat)
+        own, same = groups[k], groups[k].size
+        paths.append(Path(wave, np.zeros(same, dtype=np.int64), np.full(same, read), (None, None), own, gate_V=gate_V))
+    return paths
+
+
+def rounded(numbers: Array) -> Array:
+    """Return numbers to as many significant digits as conditions are told apart by."""
+    values, place = np.unique(numbers, return_inverse=True)
+    short = np.array([float(f"{value:.{DIGITS}g}") for value in values])
+    return np.asarray(short[place.reshape(numbers.shape)])
 
 
 def _trains(table: pd.DataFrame, model: DeviceModel, read_V: float, rest_s: float) -> list[Path]:
-    return [path for rows in _devices(table) for path in _train_of(table, rows, read_V, rest_s, fresh=False)]
+    return [path for rows in _histories(table) for path in _train_of(table, rows, read_V, rest_s)]
 
 
 def _retention(table: pd.DataFrame, model: DeviceModel, read_V: float, rest_s: float) -> list[Path]:

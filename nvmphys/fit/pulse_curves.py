@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nvmphys.errors import BadInput
-from nvmphys.fit.candidates import ROW, Candidate, Options, Question, foretold_rows
+from nvmphys.fit.candidates import ROW, Answer, Candidate, Options, Question, foretold_rows
 from nvmphys.fit.conditions import runs
 from nvmphys.fit.pulse_ramps import QUIET, fit_ramps
 from nvmphys.population.pulse_steps import LAWS, Ramps, innovations
@@ -48,10 +48,10 @@ def candidates(wanted: Sequence[str], measurements: Sequence[Measurement], optio
 
 
 def _candidate(name: str) -> Candidate:
-    def foretell(question: Question, rng: np.random.Generator) -> pd.DataFrame:
+    def foretell(question: Question, rng: np.random.Generator) -> Answer:
         curves = [curve for m in question.measurements for curve in _curves(m)]
         parts = [_foretold(name, sign, curves, question, rng) for sign in (1, -1)]
-        return pd.concat([part for part in parts if part is not None])
+        return Answer(pd.concat([part for part in parts if part is not None]))
 
     return Candidate(name, COMPARES, foretell, knows="the first read of each ramp")
 

@@ -20,7 +20,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from nvmphys.errors import BadInput, unknown_name
-from nvmphys.fit.identify import Identified, Problem, Values, identify
+from nvmphys.fit.identify import Identified, Problem, Values, identify, softened
 from nvmphys.fit.law_fit import LawFit
 from nvmphys.fit.result import Progress
 from nvmphys.parameters import Parameter
@@ -156,6 +156,7 @@ def fit(
                   "ramps": [1, max(e[2] for e in ends)]},
         exclusions=tuple(e for m in measurements for e in m.exclusions), seed=seed,
         options=chosen.model_dump() | {"laws": laws},
+        problems={part: softened(_problem(ramps, laws[part], {})) for part, ramps in parts.items()},
     )  # fmt: skip
 
 
@@ -279,6 +280,18 @@ def fit_ramps(
     A law alone, with a gain of 0, is fitted to whole ramps by least squares, else by a loss of outliers.
     """
     held = dict(fixed or {})
+    alone = held.get("gain") == 0
+    problem = _problem(ramps, law, held)
+    found = identify(problem, rng=rng, starts=1, loss="linear" if alone else "soft_l1", profiles=False)
+    values = {**held, **found.values}
+    e = innovations(LAWS[law], values, ramps)[np.isfinite(ramps.reads_S[1:])]
+    df, scale = _student(e)
+    model = StateModel(law, values, df, scale, float(np.quantile(np.abs(e), 0.9)), 1.0)
+    return found, model if alone else replace(model, spread=_spread(model, ramps))
+
+
+def _problem(ramps: Ramps, law: str, held: Mapping[str, float]) -> Problem:
+    """Return the innovations over the scatter of steps, with the values that are not held free."""
     free = tuple(p for p in parameters_of(ramps, law) if p.name not in held)
     here = np.isfinite(ramps.reads_S[1:])
     steps = np.diff(ramps.reads_S, axis=0)
@@ -298,14 +311,7 @@ def fit_ramps(
         both = innovations(LAWS[law], {**held, **every}, ramps)[:, here] / noise
         return np.asarray(((both[:n] - both[n:]) / (2 * size[:, np.newaxis])).T)
 
-    alone = held.get("gain") == 0
-    problem = Problem(free, residuals, jacobian)
-    found = identify(problem, rng=rng, starts=1, loss="linear" if alone else "soft_l1", profiles=False)
-    values = {**held, **found.values}
-    e = innovations(LAWS[law], values, ramps)[here]
-    df, scale = _student(e)
-    model = StateModel(law, values, df, scale, float(np.quantile(np.abs(e), 0.9)), 1.0)
-    return found, model if alone else replace(model, spread=_spread(model, ramps))
+    return Problem(free, residuals, jacobian)
 
 
 def _student(e: Array) -> tuple[float, float]:

@@ -32,6 +32,7 @@ from nvmphys.fit.baselines import ALONG, along_lines, gaussian_process
 from nvmphys.fit.identify import Identified, Problem, Values, identify
 from nvmphys.fit.law_fit import LawFit, error_figures
 from nvmphys.fit.result import Progress
+from nvmphys.fit.watch import Watch
 from nvmphys.measurement.units import engineering
 from nvmphys.population.single_pulse import PARAMETERS, Pulses, SinglePulseLaw
 from nvmphys.records import Exclusion, Measurement
@@ -191,8 +192,9 @@ def fit(
     if holdout > 0:
         left_out[f"{holdout:.0%} of the cells of each condition"] = _judge_cells(grid, holdout, found, rng)
     return LawFit(
-        identified={"": found}, left_out=left_out, compared=_compared(law, grid), said=_said(found, law, grid), **common
-    )
+        identified={"": found}, left_out=left_out, compared=_compared(law, grid), said=_said(found, law, grid),
+        problems={"": _by_deviance(*_counts(grid), found.values)}, **common,
+    )  # fmt: skip
 
 
 def read_grid(measurements: Sequence[Measurement]) -> tuple[Grid, list[Exclusion]]:
@@ -269,9 +271,22 @@ def _check_sense(grid: Grid, name: str) -> None:
 
 def identify_grid(
     grid: Grid, rng: np.random.Generator, *, starts: int = 2, profiles: bool = False, near: Values | None = None,
-    tell: Progress | None = None,
+    tell: Progress | None = None, watch: Watch | None = None,
 ) -> Identified:  # fmt: skip
-    """Fit the law to a grid, from values of its own or `near` others."""
+    """Fit the law to a grid, from values of its own or `near` others, in the time of a watch."""
+    over = (watch or Watch()).over
+    counted, expected = _counts(grid)
+    by_deviance = _by_deviance(counted, expected, near)
+    first = identify(over(by_deviance, "the counts' deviance"), rng=rng, starts=starts, profiles=False, tell=tell)
+    weight = 1 / np.sqrt(expected(first.values))
+    free = tuple(replace(p, value=first.values[p.name]) for p in PARAMETERS)
+    problem = Problem(free, lambda values: (counted - expected(values)) * weight, noise_known=True)
+    second = identify(over(problem, "the last step"), rng=rng, starts=1, profiles=profiles, tell=tell)
+    return replace(second, residuals=by_deviance.residuals(second.values))
+
+
+def _counts(grid: Grid) -> tuple[Array, Callable[[Values], Array]]:
+    """Return the cells counted between bounds, and how many the law expects there."""
     lowest = grid.axes[:, 1] == grid.axes[:, 1].min()
     blocks = [_by_value(grid[~lowest]), _by_change(grid[lowest])]
     counted = np.concatenate([block.counted.ravel() for block in blocks])
@@ -280,18 +295,19 @@ def identify_grid(
         law = SinglePulseLaw(values)
         return np.maximum(np.concatenate([block.expected(law).ravel() for block in blocks]), 1e-6)
 
+    return counted, expected
+
+
+def _by_deviance(counted: Array, expected: Callable[[Values], Array], near: Values | None) -> Problem:
+    """Return the likelihood of counts as least squares, from values of the law's own or `near` others."""
+
     def deviances(values: Values) -> Array:
         told = expected(values)
         deviance = 2 * (xlogy(counted, counted / told) - counted + told)
         return np.asarray(np.sign(counted - told) * np.sqrt(np.maximum(deviance, 0.0)))
 
     free = PARAMETERS if near is None else tuple(replace(p, value=near[p.name]) for p in PARAMETERS)
-    first = identify(Problem(free, deviances, noise_known=True), rng=rng, starts=starts, profiles=False, tell=tell)
-    weight = 1 / np.sqrt(expected(first.values))
-    free = tuple(replace(p, value=first.values[p.name]) for p in PARAMETERS)
-    problem = Problem(free, lambda values: (counted - expected(values)) * weight, noise_known=True)
-    second = identify(problem, rng=rng, starts=1, profiles=profiles, tell=tell)
-    return replace(second, residuals=deviances(second.values))
+    return Problem(free, deviances, noise_known=True)
 
 
 @dataclass(frozen=True, eq=False)

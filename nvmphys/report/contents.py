@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from scipy.special import ndtri
 from scipy.stats import beta
 
 from nvmphys.cards import load_card
-from nvmphys.crossbar import Crossbar, Validation, matvec_error
+from nvmphys.crossbar import Crossbar, Settling, Validation, matvec_error
 from nvmphys.errors import BadInput
 from nvmphys.files import replacing
 from nvmphys.fit import FitResult
@@ -167,6 +167,8 @@ class ArraySummary:
     checked, passed : bool
     tolerance : float
         Bound on the relative difference between the two solutions [1].
+    settling : dict
+        Of a step of the inputs, as of `nvmphys.crossbar.Settling`; empty without capacitance.
     """
 
     time_s: float
@@ -182,6 +184,7 @@ class ArraySummary:
     checked: bool
     passed: bool
     tolerance: float
+    settling: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -201,10 +204,12 @@ class StudyContents:
 
 
 def summarise_array(
-    crossbar: Crossbar, v: Array, validation: Validation, not_checked: str, time_s: float
-) -> ArraySummary:
+    crossbar: Crossbar, v: Array, validation: Validation, not_checked: str, time_s: float,
+    settling: Settling | None = None,
+) -> ArraySummary:  # fmt: skip
     """Keep of a solved and checked crossbar what the report draws."""
     spice = validation.spice
+    verdict = not_checked if spice is None else str(validation)
     return ArraySummary(
         time_s=time_s,
         resistance_ohm={
@@ -219,10 +224,11 @@ def summarise_array(
         spice_A=np.empty(0) if spice is None else spice.solution.current_A,
         scale_A=validation.scale_A,
         error=np.ravel(matvec_error(crossbar, v, validation.nodal).error),
-        verdict=not_checked if spice is None else str(validation),
+        verdict=verdict if settling is None else f"{verdict}; {settling}",
         checked=validation.checked,
         passed=validation.passed,
         tolerance=validation.tolerance,
+        settling={} if settling is None else settling.figures(),
     )
 
 
@@ -369,12 +375,12 @@ def save_contents(contents: StudyContents, folder: str | os.PathLike[str]) -> No
     for part in _PARTS:
         record = getattr(contents, part)
         plain[part] = None if record is None else {}
-        for field in fields(record) if record is not None else ():
-            value = getattr(record, field.name)
+        for each in fields(record) if record is not None else ():
+            value = getattr(record, each.name)
             if isinstance(value, np.ndarray):
-                arrays[f"{part}.{field.name}"] = value
+                arrays[f"{part}.{each.name}"] = value
             else:
-                plain[part][field.name] = value
+                plain[part][each.name] = value
     with replacing(Path(folder) / _NUMBERS) as file, open(file, "wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
     with replacing(Path(folder) / _TEXTS) as file:

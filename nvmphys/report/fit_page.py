@@ -14,7 +14,7 @@ import pandas as pd
 
 from nvmphys.files import replacing, write_text
 from nvmphys.fit import Comparison, DynamicsFit, LawFit
-from nvmphys.fit.identify import Identified, Profile, coordinate, profile_of
+from nvmphys.fit.identify import Identified, Problem, Profile, coordinate, profile_of
 from nvmphys.fit.result import Progress, versions
 from nvmphys.parameters import Parameter
 from nvmphys.records import Exclusion, Source
@@ -23,6 +23,8 @@ from nvmphys.report.html import REPORT, Picture, column_name, figure_with, png, 
 
 MOST_IN_CORNER = 7
 """Parameters of a corner plot: of more, those known least."""
+POINTS, POINTS_OF_LAW = 9, 5
+"""Points of a profile: of a law fewer, since it has more parameters and all of them are free."""
 _MOST_EXPERIMENTS = 8
 _NEXT_SHOWN = 12
 _LOWER = 0.5
@@ -107,9 +109,8 @@ def dynamics_page(
     """
     found = fit.identified
     n, rows = fit.n_devices, sum(o.measured.size for o in fit.observed)
-    curves = _curves(fit, progress)
-    lower = [curve.name for curve in curves if float(np.nanmin(curve.rise)) < -_LOWER]
-    warnings = [_BETTER.format(names=", ".join(lower))] if lower else []
+    curves = _curves(fit.problem(), found, POINTS, progress)
+    warnings = _better(curves)
     return FitPage(
         title=title,
         summary=(
@@ -125,7 +126,8 @@ def dynamics_page(
         sections=(
             Section("Parameters", fit.said, tables=[_values(found, fit.parameters, ""), _held(fit)]),
             Section("Data and fit", pictures=list(_data(fit))),
-            Section("What the data tell of the parameters", pictures=list(_known_pictures(fit, curves)),
+            Section("What the data tell of the parameters",
+                    pictures=[*_law_known(found, fit.parameters, ""), *_profiles(found, fit.parameters, curves, "")],
                     tables=[_correlation(found, "")]),
             Section("Left-out data", pictures=list(_left_out(fit)), tables=_judgements(fit.left_out)),
             *([] if next_experiments is None else [_next(next_experiments)]),
@@ -134,25 +136,45 @@ def dynamics_page(
     )  # fmt: skip
 
 
-def law_page(fit: LawFit, title: str) -> FitPage:
-    """Return the page of the fit of a law."""
+def law_page(fit: LawFit, title: str, progress: Progress | None = None) -> FitPage:
+    """Return the page of the fit of a law.
+
+    Parameters
+    ----------
+    fit : LawFit
+    title : str
+    progress : callable, optional
+        Told of the profiles of the likelihood, which are evaluated here.
+    """
     kind = next((k for k in _LAW_KINDS if set(k.columns) <= set(fit.compared)), None)
     n = fit.n_devices
     values = [_values(found, fit.parameters, part) for part, found in fit.parts.items()]
+    curves = {
+        part: _curves(fit.problems[part], found, POINTS_OF_LAW, progress) if part in fit.problems else []
+        for part, found in fit.parts.items()
+    }
+    known = [
+        picture
+        for part, found in fit.parts.items()
+        for picture in (
+            *_law_known(found, fit.parameters, part), *_profiles(found, fit.parameters, curves[part], part)
+        )
+    ]  # fmt: skip
     sections = [
         Section("Parameters", fit.said, tables=values),
         Section("Data and fit", pictures=[] if kind is None else list(kind.draw(fit.compared))),
         Section(
             "What the data tell of the parameters",
-            pictures=[p for part, found in fit.parts.items() for p in _law_known(found, fit.parameters, part)],
+            pictures=known,
             tables=[_correlation(found, part) for part, found in fit.parts.items()],
         ),
         Section("Left-out data", pictures=list(_law_left_out(fit, kind)), tables=_judgements(fit.left_out)),
     ]
+    warnings = [f"No card: {fit.withheld}"] if fit.withheld else []
     ended = [sentence for found in fit.parts.values() for sentence in (*_ended(found), *_known(found))]
     return FitPage(
         title=title, summary=(f"{fit.model}: fitted to {n:,} device{'s' * (n != 1)}.", *ended),
-        warnings=(f"No card: {fit.withheld}",) if fit.withheld else (),
+        warnings=warnings + _better([c for part in curves.values() for c in part]),
         sections=[s for s in sections if s.pictures or s.said or any(t.rows for t in s.tables)],
         sources=fit.sources, exclusions=fit.exclusions, provenance=_made(fit.options, fit.seed),
     )  # fmt: skip
@@ -260,25 +282,33 @@ def _data(fit: DynamicsFit) -> Iterator[Picture]:
         is_log = o.quantity.startswith("log10 of ")
         figure, axes = figure_with(1, 2, 10.5, 3.6)
         fit_plots.data_and_fit(axes[0, 0], rows, x, y, is_log, fit_plots.heading(o))
-        fit_plots.residuals(axes[0, 1], rows, x, "decade" if is_log else o.quantity, o.noise)
+        fit_plots.residuals(axes[0, 1], rows, x, _unit(o.quantity), o.noise)
         yield Picture("data", figure, f"{fit_plots.heading(o)}: {o.quantity}. Not drawn are rows that are not fitted.")
 
 
-def _curves(fit: DynamicsFit, progress: Progress | None) -> list[Profile]:
+def _curves(problem: Problem, found: Identified, points: int, progress: Progress | None) -> list[Profile]:
     """Return the profile of each fitted parameter."""
-    names, curves = fit.identified.names, []
-    for k, name in enumerate(names):
+    curves = []
+    for k, name in enumerate(found.names):
         if progress is not None:
-            progress("profiles to draw", k, len(names))
-        curves.append(profile_of(fit.problem(), fit.identified, name))
+            progress("profiles to draw", k, len(found.names))
+        curves.append(profile_of(problem, found, name, points))
     return curves
 
 
-def _known_pictures(fit: DynamicsFit, curves: Sequence[Profile]) -> Iterator[Picture]:
-    """Draw corner, profiles and spectrum."""
-    found = fit.identified
-    own = {p.name: p for p in fit.parameters}
-    yield from _law_known(found, fit.parameters, "")
+def _better(curves: Sequence[Profile]) -> list[str]:
+    """Warn of a fit that is not at its best."""
+    lower = [curve.name for curve in curves if float(np.nanmin(curve.rise)) < -_LOWER]
+    return [_BETTER.format(names=", ".join(lower))] if lower else []
+
+
+def _profiles(
+    found: Identified, parameters: Sequence[Parameter], curves: Sequence[Profile], part: str
+) -> Iterator[Picture]:
+    """Draw profiles of the likelihood."""
+    if not curves:
+        return
+    own = {p.name: p for p in parameters}
     columns = min(4, len(curves))
     rows = -(-len(curves) // columns)
     figure, axes = figure_with(rows, columns, 2.6 * max(columns, 2), 2.3 * rows)
@@ -290,8 +320,9 @@ def _known_pictures(fit: DynamicsFit, curves: Sequence[Profile]) -> Iterator[Pic
     for ax in list(axes.flat)[len(curves) :]:
         ax.remove()
     words = (
-        "Profiles of the likelihood: χ² above that of the fit with one parameter held and the others fitted anew, at "
-        "the marks; dashed, where the 90 % interval ends. Where it leaves the dotted parabola, intervals are lopsided."
+        f"Profiles of the likelihood{f', {part}' * bool(part)}: χ² above that of the fit with one parameter held and "
+        "the others fitted anew, at the marks; dashed, where the 90 % interval ends. Where it leaves the dotted "
+        "parabola, intervals are lopsided."
     )
     yield Picture("profiles", figure, words)
 
@@ -331,17 +362,30 @@ def _least_known(found: Identified, parameters: Sequence[Parameter]) -> list[Par
 
 
 def _left_out(fit: DynamicsFit) -> Iterator[Picture]:
-    """Draw what was left out against what was foretold, and the errors beside baselines."""
-    for what, rows in fit.foretold.items():
+    """Draw what was left out against what was foretold, and the errors beside baselines, for each unit of errors."""
+    parts = [
+        (what, unit, part)
+        for what, rows in fit.foretold.items()
+        for unit, part in rows.groupby(rows["quantity"].map(_unit), sort=False)
+    ]
+    for what, unit, rows in parts:
         figure, axes = figure_with(1, 2, 10.5, 3.8)
         fit_plots.predicted_against_measured(axes[0, 0], rows, what)
-        flat = fit.left_out[what]["rms"].copy()
+        every = fit.left_out[what]["rms"]
+        flat = every[every.index.get_level_values(0).isin(rows["experiment"])].copy()
         flat.index = [", ".join(dict.fromkeys(map(str, names))) for names in flat.index]
-        quantity = next(iter(rows["quantity"]))
-        unit = "decade" if quantity.startswith("log10") else quantity
         pulses.left_out_errors(axes[0, 1], flat.to_frame("rms error"), "rms error", unit, own=fit.model.name)
         axes[0, 1].set_title("errors beside baselines", fontsize=9)
         yield Picture("left_out", figure, f"A fit that has not seen {what}: what it foretells of it.")
+
+
+def _unit(quantity: str) -> str:
+    """Return the unit of differences of a quantity.
+
+    >>> _unit("log10 of current [A]"), _unit("threshold voltage [V]")
+    ('decade', 'V')
+    """
+    return "decade" if quantity.startswith("log10") else quantity.rpartition("[")[2].removesuffix("]")
 
 
 def _judgements(left_out: Mapping[str, pd.DataFrame]) -> list[Table]:

@@ -43,6 +43,10 @@ _SORTED = tuple(label for label, _ in _CONDITIONS.values())
 """Abscissas along which rows have no order of their own."""
 
 
+_BY_CONDITION = ("pulse", "id_vg", "threshold")
+"""Experiments that are drawn along the condition that varies most, a line for each of the others."""
+
+
 def drawn_rows(o: Observed, predicted: Array) -> tuple[pd.DataFrame, str, str]:
     """Return the rows of an experiment as they are drawn, the label of their abscissa and that of their ordinate.
 
@@ -54,7 +58,7 @@ def drawn_rows(o: Observed, predicted: Array) -> tuple[pd.DataFrame, str, str]:
     own = {"measured": measured, "fitted": fitted, "residual": o.measured - predicted}
     varied = [name for name in _CONDITIONS if name in o.table and o.table[name].nunique() > 1]
     rows = pd.DataFrame(own)
-    if o.experiment == "pulse" and varied:
+    if o.experiment in _BY_CONDITION and varied:
         along = max(varied, key=lambda name: o.table[name].nunique())
         others = [name for name in varied if name != along]
         rows["x"], label = o.table[along].to_numpy(dtype=float), _CONDITIONS[along][0]

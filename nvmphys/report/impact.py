@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nvmphys.files import replacing
 from nvmphys.impact import NetworkImpact
+from nvmphys.impact.parts import WIRES
 from nvmphys.report.plots import COLOURS
 
 Array = NDArray[np.float64]
@@ -74,7 +75,11 @@ def error_budget(ax: Axes, found: NetworkImpact, mapping: str) -> Axes:
             error_kw={"lw": 0.8, "ecolor": "0.3"},
         )  # fmt: skip
     known = rows.drop_duplicates("part")["known"]
-    names = [part if there else f"{part}\n(none known)" for part, there in zip(parts, known, strict=True)]
+    absent = {WIRES: "0 ohm"}
+    names = [
+        part if there else f"{part}\n({absent.get(part, 'none known')})"
+        for part, there in zip(parts, known, strict=True)
+    ]
     ax.set_yticks(range(parts.size), names, fontsize=8)
     ax.invert_yaxis()
     ax.axvline(0, color="0.3", lw=0.8)

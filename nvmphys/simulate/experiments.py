@@ -242,6 +242,7 @@ class Pulse(Isothermal):
         table = {"pulse_voltage_V": volts_V, "pulse_width_s": widths_s}
         table |= {} if self.gate_V is None else {"gate_voltage_V": gates_V}
         table |= {} if self.trailing_s is None else {"trailing_s": falls_s}
+        table |= {} if bench.model.drain is None else {"gate_voltage_V": np.full(volts_V.size, self.read_V)}
         table["temperature_K"] = np.full(volts_V.size, self.temperature_K)
         return _long(bench, table | {column: np.stack(values) for column, values in read_values.items()})
 

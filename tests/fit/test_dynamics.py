@@ -176,3 +176,33 @@ def test_a_fit_that_ends_at_a_bound_gives_no_card():
     assert fit.identified.convergence.bound_hits == ("I0",)
     with pytest.raises(CheckFailed, match=r"no card for 'mine': .*at their bounds: I0"):
         fit.card("mine")
+
+
+def programmed(**more):
+    settings = {"target_S": (3e-5, 1e-4), "max_pulses": 8, "set_V": (1.5, 0.1, 2.0)}
+    return nv.simulate("rram_gap", "write_verify", n_devices=2, settings=settings, values=TRUTH, **more)
+
+
+def test_each_target_of_write_verify_is_a_history_of_its_own():
+    (seen,) = observed_paths(programmed(), GAP)
+    assert seen.table["target_S"].nunique() == 2
+    assert seen.predict(GAP.values(TRUTH)) == pytest.approx(seen.measured, abs=1e-5)
+
+
+def test_a_device_that_went_on_to_the_next_target_keeps_its_history():
+    one = programmed()
+    table = one.table[(one.table["device_id"] == 1) & (one.table["target_S"] == 1e-4)]
+    half = table.assign(target_S=np.where(np.arange(len(table)) <= len(table) // 2, 3e-5, 1e-4))
+    (seen,) = observed_paths(replace(one, table=half), GAP)
+    assert seen.predict(GAP.values(TRUTH)) == pytest.approx(seen.measured, abs=1e-5)
+
+
+def test_write_verify_of_several_targets_is_fitted_from_its_file(tmp_path):
+    file, card = tmp_path / "wv.csv", tmp_path / "mine.toml"
+    programmed().table.to_csv(file, index=False)
+    done = CliRunner().invoke(
+        app, ["fit", str(file), "--model", "rram_gap", "--free", "g0", "--set", "Ea=0.62", "--set", "V0=0.24",
+              "-o", str(card)],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert nv.load_card(str(card)).values["g0"] == pytest.approx(TRUTH["g0"], rel=1e-3)

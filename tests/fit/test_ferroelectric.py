@@ -14,10 +14,11 @@ from scipy.stats import qmc
 
 import nvmphys as nv
 from nvmphys.devices import device, fe_domains, fe_preisach
+from nvmphys.devices import fe_domains_mean as domains
+from nvmphys.devices import fe_plays_mean as plays
 from nvmphys.devices.model import Segments
 from nvmphys.errors import BadInput
-from nvmphys.fit import domains, plays
-from nvmphys.fit.ferroelectric import SWITCHING, defaults, observed, said_of, said_of_residuals
+from nvmphys.fit.ferroelectric import defaults, observed, said_of, said_of_residuals
 from nvmphys.fit.ferroelectric_choice import left_out_amplitudes, shapes
 from nvmphys.fit.identify import coordinate, identify
 from nvmphys.fit.observed import problem_of
@@ -102,7 +103,7 @@ def test_polarity_after_a_pulse_is_the_integral_over_activation_fields(volts, wi
 
     ends = np.linspace(0.05, 8, 40)
     share = sum(quad(lambda x: density(x) * flipped(x), *pair)[0] for pair in itertools.pairwise(ends))
-    found, _ = SWITCHING["fe_domains"].after(v, np.array([volts]), np.array([width]), edge)
+    found, _ = device("fe_domains").switching.after(v, np.array([volts]), np.array([width]), edge)
     assert found[0] == pytest.approx(2 * share - 1, abs=2e-6)
 
 
@@ -198,7 +199,7 @@ def test_what_made_the_data_is_found_within_the_intervals(model, measurements, h
 
 def test_one_frequency_does_not_fix_the_kinetics_and_three_do():
     rng, own = np.random.default_rng(3), DOMAINS.values({**KNOWN, **ALIKE})
-    free = SWITCHING["fe_domains"].free["pund"]
+    free = device("fe_domains").fitted["pund"]
     one = [made(pund(), DOMAINS, own, rng)]
     assert {"alpha", "beta", "gb_b"} <= set(fitted(one, DOMAINS, free, own, profiles=False).unknown)
     assert "one frequency does not fix the kinetics" in said_of(DOMAINS, one)[0]
@@ -352,7 +353,7 @@ def test_what_cannot_be_asked_is_refused():
     with pytest.raises(BadInput, match="needs the area of the capacitor"):
         observed(pund(), DOMAINS)
     with pytest.raises(
-        BadInput, match="rram_gap is not fitted as a ferroelectric capacitor: fe_domains, fe_preisach are"
+        BadInput, match="rram_gap is not fitted as a ferroelectric capacitor: it declares no switching of one"
     ):
         observed(grid(), device("rram_gap"))
     with pytest.raises(BadInput, match="sweep is no experiment of a ferroelectric capacitor"):

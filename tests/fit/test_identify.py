@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from scipy.stats import chi2, kstest, norm
 from scipy.stats import t as student
 
 from nvmphys.errors import BadInput
-from nvmphys.fit.identify import Problem, coordinate, fisher_gain, identify, slope_at, value_at
+from nvmphys.fit.identify import (
+    Problem,
+    coordinate,
+    fisher_gain,
+    identify,
+    profile_of,
+    slope_at,
+    softened,
+    value_at,
+)
 from nvmphys.parameters import Parameter
 
 T = np.linspace(0.0, 3.0, 40)
@@ -175,3 +187,35 @@ def test_data_without_noise_are_told_to_the_last_digit_and_not_called_unknown(no
     found = identify(line, rng=np.random.default_rng(1))
     assert found.unknown == ()
     assert found.intervals["b"] == pytest.approx((3.0, 3.0), rel=1e-6)
+
+
+def test_a_fit_that_runs_out_of_evaluations_says_so_and_has_not_converged(monkeypatch):
+    monkeypatch.setattr(sys.modules[identify.__module__], "_MOST_EVALUATIONS", 12)
+
+    def valley(v):  # Rosenbrock's, which takes more than four steps
+        return np.array([1 - v["a"], 10 * (v["b"] - v["a"] ** 2)])
+
+    start = (parameter("a", -1.2), parameter("b", 1.0))
+    found = identify(Problem(start, valley, noise_known=True), rng=np.random.default_rng(1), starts=1, profiles=False)
+    assert not found.convergence.converged
+    assert "stopped after 12 evaluations, still on its way" in found.convergence.message
+    assert "--set" in found.convergence.message
+    begun = valley({"a": -1.2, "b": 1.0})
+    assert found.residuals @ found.residuals < begun @ begun
+
+
+def test_a_profile_of_a_softened_problem_is_that_of_the_loss_it_was_fitted_under():
+    """Against scipy's minimum of the loss over the other parameter."""
+    x, rng = np.linspace(0, 1, 30), np.random.default_rng(4)
+    y = 1 + 2 * x + 0.1 * rng.standard_normal(30)
+    y[7] += 2.0
+    line = (Parameter("a", "1", 1.0, (0, 3), "", ""), Parameter("b", "1", 1.5, (0, 4), "", ""))
+    hard = Problem(line, lambda p: (y - p["a"] - p["b"] * x) / 0.1, noise_known=True)
+    found = identify(hard, rng=np.random.default_rng(1), starts=2, loss="soft_l1")
+    curve = profile_of(softened(hard), found, "b", points=5)
+
+    def loss(a, b):
+        return float(np.sum(2 * (np.sqrt(1 + ((y - a - b * x) / 0.1) ** 2) - 1)))
+
+    told = [minimize_scalar(lambda a, b=b: loss(a, b), bounds=(0, 3), method="bounded").fun for b in curve.values]
+    np.testing.assert_allclose(curve.rise, np.array(told) - loss(found.values["a"], found.values["b"]), atol=0.02)

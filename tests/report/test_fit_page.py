@@ -113,13 +113,13 @@ def ramps():
     return Measurement("pulse_train", table.assign(cycle=np.arange(len(table))), Source("made"))
 
 
-def test_the_page_of_a_law_of_ramps_shows_reads_corner_and_spectrum(tmp_path):
+def test_the_page_of_a_law_of_ramps_shows_reads_corner_spectrum_and_profiles(tmp_path):
     fit = nv.fit([ramps()], "pulse_ramps", law="soft_bounds", holdout=0, seed=1)
     page = Page(write_fit_page(law_page(fit, "Ramps"), tmp_path).read_text(encoding="utf-8"))
     (found,) = fit.parts.values()
     assert [row[0] for row in page.tables[0][1:]] == list(found.names)
     assert page.headings[:4] == ["Ramps", "Parameters", "Data and fit", "What the data tell of the parameters"]
-    assert [p.stem for p in sorted(tmp_path.glob("*.png"))] == ["01_data", "02_corner", "03_spectrum"]
+    assert [p.stem for p in sorted(tmp_path.glob("*.png"))] == ["01_data", "02_corner", "03_spectrum", "04_profiles"]
 
 
 def test_the_page_of_a_comparison_ranks_as_it_does(tmp_path):

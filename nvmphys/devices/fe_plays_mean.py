@@ -12,10 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from nvmphys.devices.fe_preisach import PLAYS
-
 Array = NDArray[np.float64]
 
+PLAYS = 8
+"""Number of plays."""
 SLOPES = ("Ps", "Ec", "delta", "spread", "tfe")
 """Parameters that the switched polarization has slopes by."""
 _PLACE = (2 * np.arange(1, PLAYS + 1) - 1 - PLAYS) / PLAYS

@@ -215,6 +215,13 @@ def after_pulses(values: Mapping[str, float], pieces: Sequence[tuple[Array, Arra
     return np.concatenate(means), np.concatenate(slopes)
 
 
+def after_edges(values: Mapping[str, float], volts: Array, widths: Array, edge_s: float) -> tuple[Array, Array]:
+    """Return mean polarity and slopes after pulses with edges of a length [s], a row each, as `after_pulses`."""
+    edges, none = np.full(volts.size, edge_s), np.zeros(volts.size)
+    slanted = [(none, volts, edges), (volts, none, edges)] if edge_s else []
+    return after_pulses(values, [(volts, volts, widths), *slanted])
+
+
 def along(values: Mapping[str, float], volts: Array, durations: Array, start: float) -> tuple[Array, Array]:
     """Return mean polarity and slopes at the knots (knot,) of a waveform that runs straight from knot to knot.
 
