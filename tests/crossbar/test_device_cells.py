@@ -79,7 +79,7 @@ def test_a_frozen_device_conducts_what_its_generated_python_module_says(name, tm
 
 
 def test_a_frozen_device_has_its_slope_at_voltages_near_zero():
-    still = frozen(device("rram_jart"), {"logn": np.full(5, 0.0)})
+    still = frozen(nv.device("rram_jart"), {"logn": np.full(5, 0.0)})
     current, slope = still.conduction(np.array([-1e-9, -1e-12, 1e-12, 1e-9, 1e-7]))
     assert slope == pytest.approx(np.full(5, slope[-1]), rel=1e-4)
     assert current == pytest.approx(slope[-1] * np.array([-1e-9, -1e-12, 1e-12, 1e-9, 1e-7]), rel=1e-3)
