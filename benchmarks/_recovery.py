@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 from scipy.stats import binomtest, chi2, ttest_1samp
 
+from nvmphys.fit.dynamics import DynamicsFit
 from nvmphys.fit.identify import Identified, coordinate
 from nvmphys.impact.significance import holm
 from nvmphys.parameters import Parameter
@@ -64,6 +65,16 @@ def judged(rows: pd.DataFrame) -> pd.DataFrame:
     for what in TESTS:
         table[what] = holm(table[what].to_numpy())
     return table
+
+
+def flagged(name: str, count: int, fitted: Callable[[], tuple[Any, DynamicsFit]], unknown: Collection[str]) -> int:
+    """Return in how many sets of a design one of its open parameters is called unknown or hits a bound."""
+    told = 0
+    for _ in range(count):
+        found = fitted()[1].identified
+        told += bool({*found.unknown, *found.convergence.bound_hits} & set(unknown))
+    print(f"{name}: {told} of {count} flagged", flush=True)
+    return told
 
 
 def least(table: pd.DataFrame) -> dict[str, float]:
