@@ -236,14 +236,18 @@ def identify(
         if tell is not None:
             tell("starts of the fit", k, starts)
         one = _minimised(problem, begin, loss, tolerance) if starts == 1 else None
-        fits.append(one or _minimised(problem, begin, loss, _ROUGH))  # where a valley is too long to its end
+        if not _converged(one):  # where a valley is too long to its end
+            one = _minimised(problem, begin, loss, _ROUGH) or one
+        fits.append(one)
     good = [fit for fit in fits if fit is not None]
     if not good:
         raise CheckFailed("no start of the fit led to numbers: the model may not suit the data, or bounds are too wide")
     best = min(good, key=lambda fit: float(fit[1].cost))
     ends = np.array([best[1].params[p.name].value for p in parameters])
     final = best if starts == 1 else _minimised(problem, ends, loss, tolerance)
-    minimizer, result = final if final is not None else best
+    if final is None or (_converged(best) and not _converged(final)):
+        final = best
+    minimizer, result = final
     return _identified(problem, minimizer, result, loss, profiles, tell)
 
 
@@ -399,6 +403,10 @@ def _prior_widths(parameters: Sequence[Parameter], at: Array) -> Array:
             in_unit = parameter.prior[1] * (value if parameter.scale == "log" else 1.0)
             out[k] = in_unit / slope_at(parameter, value)
     return out
+
+
+def _converged(fit: tuple[Minimizer, MinimizerResult] | None) -> bool:
+    return fit is not None and bool(fit[1].success)
 
 
 def _minimised(problem: Problem, begin: Array, loss: str, tolerance: float) -> tuple[Minimizer, MinimizerResult] | None:

@@ -98,7 +98,7 @@ def test_a_card_cannot_hold_what_is_drawn():
     "arguments",
     [
         ("crossbar", "solve", "rram_gap", "--size", "4x4"),
-        ("crossbar", "validate", "rram_gap", "--size", "4x4"),
+        ("crossbar", "montecarlo", "rram_gap", "--size", "4x4", "-o", "mc"),
         ("profile", "build", "rram_gap", "-o", "p.h5"),
         ("profile", "build", "rram_gap", "-o", "p.h5", "--times", "1"),
         ("report", "--compare", "pcm_90nm", "rram_gap", "-o", "c.html"),

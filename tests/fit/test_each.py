@@ -149,7 +149,7 @@ def test_what_is_known_without_a_fit_is_a_length_an_area_or_a_reference(name):
     model = device(name)
     units = {model.parameter(known).unit for known in model.known}
     assert units <= {"m", "m^2", "s", "K", "1"}
-    with pytest.raises(ValueError, match="no_such, said to be known, is no parameter"):
+    with pytest.raises(ValueError, match="no_such, said to be known or fitted, is no parameter"):
         replace(model, known=("no_such",))
 
 

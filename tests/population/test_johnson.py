@@ -49,7 +49,7 @@ def test_the_density_integrates_to_one_and_intervals_to_their_share():
 @given(shapes, st.lists(st.floats(-3, 3), min_size=2, max_size=2, unique=True))
 def test_gradients_match_differences(shape, scores):
     low, high = (np.atleast_1d(quantile(np.asarray(z), shape)) for z in sorted(scores))
-    if not high > low:
+    if not high - low > 1e-9:  # of a narrower interval the differences are rounding
         return
     for function in (lambda s: log_density(low, s), lambda s: log_interval_probability(low, high, s)):
         _, gradient = function(shape)
