@@ -35,8 +35,12 @@ def models(sign: float) -> dict[str, tuple[object, dict[str, object]]]:
 
 
 def free_run(device: object, reads: NDArray[np.float64], sign: float) -> NDArray[np.float64]:
-    """Return the device model's own response to the ramps, from their first reads."""
-    return np.asarray(fit_measurements({"dw_min": device.dw_min}, pulses(reads, sign), reads, device, max_nfev=1)[2])
+    """Return the device model's own response to the ramps, from their first reads.
+
+    `fit_measurements` alone gives it, and must have something to fit: the step, held to a millionth.
+    """
+    step = {"dw_min": (device.dw_min, device.dw_min * (1 - 1e-6), device.dw_min * (1 + 1e-6))}
+    return np.asarray(fit_measurements(step, pulses(reads, sign), reads, device)[2])
 
 
 def pulses(reads: NDArray[np.float64], sign: float) -> NDArray[np.float64]:
