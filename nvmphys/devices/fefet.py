@@ -129,7 +129,8 @@ root = sp.sqrt(body**2 / 4 + beyond) - body / 2
 """√ψ."""
 forward = (root**2 - inverted_V) / thermal_V
 slope = 1 + body / (2 * sp.sqrt(inverted_V))
-inversion = 2 * thermal_V * (sp.sqrt(sp.Rational(1, 4) + sp.log(1 + sp.exp(forward / 2)) ** 2) - sp.Rational(1, 2))
+carried = sp.sqrt(sp.Rational(1, 4) + sp.log(1 + sp.exp(forward / 2)) ** 2) - sp.Rational(1, 2)
+inversion = 2 * thermal_V * carried
 """Inversion charge over n·C_ox [V]: of a charge the digits far behind those of C_ox do not count."""
 
 under = oxide * (VOLTAGE - Vfb - beyond + body * root + inversion)
@@ -180,7 +181,10 @@ def domains_of(values: Mapping[str, float]) -> int:
     return max(1, round(float(values["area"]) / float(values["ldom"]) ** 2))
 
 
-_inside = {filled: FILLED.symbol, bent: LogPlus(apart)}
+_turned = LogPlus(forward.xreplace({bent: LogPlus(apart)}) / 2)
+_digits = _turned**2 / (sp.sqrt(sp.Rational(1, 4) + _turned**2) + sp.Rational(1, 2))
+"""`carried` with all its digits far below threshold: times seconds of `ctrap` what is lost there counts."""
+_inside = {filled: FILLED.symbol, bent: LogPlus(apart), carried: _digits}
 GATE = Gate(drop.xreplace(_inside), fill_rate.xreplace(_inside), polarity, FILLED)
 
 MODEL = DeviceModel(
@@ -201,12 +205,15 @@ MODEL = DeviceModel(
         domains_of,
         {"smean": near(fe_domains.s, -1.0, 1.0)},
         (FILLED.name,),
-        expected=lambda values, ramps: states_after(GATE, values, ramps),
+        expected=lambda values, ramps, start: states_after(GATE, values, ramps, start),
     ),
     closed_form=lambda values, start, segments: states_at_knots(GATE, values, start, segments),
     noise=FEFET_NOISE,
     known=("tfe", "til", "wl", "area"),
-    fitted=dict.fromkeys(("id_vg", "pulse"), ("Pr", "Eam", "Eas", "tau0", "alpha", "Vfb", "Na", "mob")),
+    fitted={
+        **dict.fromkeys(("id_vg", "pulse", "pulse_train"), ("Pr", "Eam", "Eas", "tau0", "alpha", "Vfb", "Na", "mob")),
+        "retention": ("Pr", "Eam", "Eas", "tau0", "alpha", "Vfb", "ntrap", "ctrap", "trel", "lrel", "Vrel", "Erel"),
+    },
     experiments={
         "id_vg": {"amplitude_V": (2.5, 3.0, 3.5, 4.0), "width_s": (1e-8, 1e-7, 1e-6, 1e-5, 1e-4)},
         "pulse": {"amplitude_V": (2.5, 3.0, 3.5, 4.0), "width_s": (1e-7, 1e-6, 1e-5, 1e-4), "read_V": 1.0},

@@ -137,8 +137,9 @@ class Units:
     shared : tuple of str
         States that are one for all units of a device, the last of the model's.
     expected : callable or None
-        Means and shared states (row, number) of infinitely many units after `Ramps`, from rest on, from values by name
-        (row,): smooth in the parameters, which what a few drawn units do is not. A fit needs it.
+        Means and shared states (piece, row, number) of infinitely many units after each piece of `Ramps`, from values
+        by name (row,) and those at the start (number,), or None for rest: smooth in the parameters, which what a few
+        drawn units do is not. A fit needs it.
     """
 
     name: str
@@ -147,7 +148,7 @@ class Units:
     count: int | Callable[[Mapping[str, float]], int]
     means: Mapping[str, sp.Expr] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
-    expected: Callable[[Mapping[str, Array], Ramps], Array] | None = None
+    expected: Callable[[Mapping[str, Array], Ramps, Sequence[float] | None], Array] | None = None
 
     def count_at(self, values: Mapping[str, float]) -> int:
         """Return how many units a device of some values has where nobody says."""
@@ -185,7 +186,7 @@ class Ramps:
     Attributes
     ----------
     start_V, end_V, duration_s : ndarray (piece, row)
-    kelvins : ndarray (row,)
+    kelvins : ndarray (row,) or (piece, row)
         Temperature.
     """
 

@@ -227,7 +227,8 @@ def fit_dynamics(
     ----------
     measurements : sequence of Measurement
         Experiments that have a waveform: sweeps, pulses, trains, incremental steps, write-verify, retention; of a
-        capacitor polarization after pulses, PUND and loops; of a transistor transfer curves and reads after pulses.
+        capacitor polarization after pulses, PUND and loops; of a transistor transfer curves, reads after pulses, trains
+        and retention.
     model : DeviceModel
     free : sequence of str, optional
         Parameters to fit; by default those that the data tell apart.

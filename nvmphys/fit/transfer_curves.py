@@ -58,6 +58,13 @@ SLID = 1e-9
 _GRID = 800
 _SLIDES = 8
 _CONDITION = ("pulse_voltage_V", "pulse_width_s", "temperature_K")
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "id_vg": ("gate_voltage_V", "current_A"),
+    "pulse": ("pulse_voltage_V", "pulse_width_s", "conductance_S"),
+    "pulse_train": ("pulse_voltage_V", "pulse_width_s", "conductance_S"),
+    "retention": ("time_s", "conductance_S"),
+}
+"""Columns of each experiment, what was read last."""
 
 
 def observed(measurement: Measurement, model: DeviceModel, *, rest_s: float = 0.0) -> list[Observed]:
@@ -68,7 +75,10 @@ def observed(measurement: Measurement, model: DeviceModel, *, rest_s: float = 0.
     measurement : Measurement
         Of `id_vg`: `gate_voltage_V`, `current_A` and, where pulses came before, `pulse_voltage_V` and `pulse_width_s`;
         `voltage_V` is the drain's (0.1 V without). Or of `pulse`: `conductance_S` after each, the gate then at
-        `gate_voltage_V`, or at the voltage that the model declares. Each pulse is one on a device that was erased.
+        `gate_voltage_V`, or at the voltage that the model declares. Each pulse is one on a device that was erased; of
+        `pulse_train` the first of a device is, and its others follow in the order of the rows. Of `retention`:
+        `conductance_S` over `time_s` at 0 V, after the pulse on an erased device that a table names, or from where the
+        model's own experiment begins.
     model : DeviceModel
         Of a drain, whose units say what infinitely many of them do.
     rest_s : float, optional
@@ -83,7 +93,8 @@ def observed(measurement: Measurement, model: DeviceModel, *, rest_s: float = 0.
     ------
     BadInput
         "… is not fitted as a transistor", "… is no experiment of a transistor that is fitted", "… needs the columns …",
-        "… holds no finite numbers", "nothing to fit in …".
+        "… holds no finite numbers", "nothing to fit in …", "times of retention must be > 0 s and increase …",
+        "retention with pulse_voltage_V needs the pulse of each row".
 
     Examples
     --------
@@ -138,23 +149,23 @@ def _checked(measurement: Measurement) -> pd.DataFrame:
     """Return the table; what is needed is there and finite."""
     of, experiment = measurement.source.id, measurement.experiment
     table = measurement.table.reset_index(drop=True)
-    if experiment == "pulse" and "conductance_S" not in table and "resistance_ohm" in table:
+    needed = _NEEDED[experiment]
+    if "conductance_S" in needed and "conductance_S" not in table and "resistance_ohm" in table:
         table = table.assign(conductance_S=1 / table["resistance_ohm"])
-    needed = {"id_vg": ("gate_voltage_V", "current_A"), "pulse": ("pulse_voltage_V", "pulse_width_s", "conductance_S")}
-    missing = [name for name in needed[experiment] if name not in table]
+    missing = [name for name in needed if name not in table]
     if missing:
         raise BadInput(
-            f"{of}: a fit to {experiment} needs the columns {', '.join(needed[experiment])} "
+            f"{of}: a fit to {experiment} needs the columns {', '.join(needed)} "
             f"(got no {', '.join(missing)}): name them in a column map"
         )
     pulsed = [name for name in ("pulse_voltage_V", "pulse_width_s") if name in table]
     if len(pulsed) == 1:
         raise BadInput(f"{of}: {pulsed[0]} alone is no pulse: give pulse_voltage_V and pulse_width_s, or neither")
-    numbers = table[list(dict.fromkeys([*needed[experiment], *pulsed]))].to_numpy(dtype=float)
+    numbers = table[list(dict.fromkeys([*needed, *pulsed]))].to_numpy(dtype=float)
     bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
     if bad.size:
         raise BadInput(f"{of}: row {bad[0] + 1} of {experiment} holds no finite numbers: leave such rows out")
-    answer = needed[experiment][-1]
+    answer = needed[-1]
     if table[answer].abs().nunique() < 2:
         raise BadInput(f"{of}: nothing to fit in {experiment}: {answer} is the same in all {len(table)} rows")
     own = {"pulse_voltage_V": 0.0, "pulse_width_s": 0.0, "temperature_K": ROOM_K}
@@ -166,38 +177,66 @@ def _checked(measurement: Measurement) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class _Conditions:
-    """Pulses on erased devices, a row each: voltage [V], width [s], temperature [K], and the rest after all [s]."""
+    """What devices go through before reads: pulses one after another, a rest at 0 V after each, on paths of their own.
+
+    Voltages [V], widths [s], rests [s] and temperatures [K] are (step, path); a condition is a step of a path. `start`
+    are states by name, in units of their scales, before the first pulse, without those at rest.
+    """
 
     volts: Array
     widths: Array
-    kelvins: Array
-    rest_s: float
+    rests: Array
+    heat: Array
+    path: NDArray[np.int64]
+    step: NDArray[np.int64]
+    start: Mapping[str, float] | None = None
+
+    @property
+    def kelvins(self) -> Array:
+        """Temperature of each condition (condition,) [K]."""
+        return self.heat[self.step, self.path]
 
     def states(self, model: DeviceModel, values: Sequence[Values]) -> Array:
         """Return means and shared states (set, condition, number) of infinitely many units, of sets of values."""
         assert model.units is not None
         assert model.units.expected is not None
-        sets, n = len(values), self.volts.size
-        rows = {p.name: np.repeat([each[p.name] for each in values], n) for p in model.parameters}
-        volts = np.tile(np.stack([self.volts, np.zeros(n)]), (1, sets))
-        spans = np.tile(np.stack([self.widths, np.full(n, self.rest_s)]), (1, sets))
-        found = model.units.expected(rows, Ramps(volts, volts, spans, np.tile(self.kelvins, sets)))
-        return found.reshape(sets, n, -1)
+        sets, (steps, paths) = len(values), self.volts.shape
+        rows = {p.name: np.repeat([each[p.name] for each in values], paths) for p in model.parameters}
+        pulsed, rested = np.stack([self.volts, self.widths]), np.stack([np.zeros((steps, paths)), self.rests])
+        volts, spans = np.tile(np.stack([pulsed, rested], axis=2).reshape(2, 2 * steps, paths), sets)
+        ramps = Ramps(volts, volts, spans, np.tile(np.repeat(self.heat, 2, axis=0), sets))
+        found = model.units.expected(rows, ramps, self._begun(model))[1::2].reshape(steps, sets, paths, -1)
+        return np.moveaxis(found[self.step, :, self.path], 0, 1)
 
     def drawn_states(self, model: DeviceModel, values: Values, n_units: int) -> Array:
         """Return the same of devices that were drawn (device, condition, number), always the same numbers."""
         assert model.units is not None
         rng = np.random.default_rng(_SEED)
         devices = drawn(model, DRAWN, rng, {n: values[n] for n in model.values()}, n_units=n_units)
-        bench = Bench(model, devices, devices.start(model, None), rng)
-        out = []
-        for volts, width, kelvin in zip(self.volts, self.widths, self.kelvins, strict=True):
-            pieces = [*(pulse(volts, width, number=0) if width else []), Piece(self.rest_s, 0.0, 0.0)]
-            after = bench.after(joined(pieces, float(kelvin))) if width or self.rest_s else bench
-            own = dict(zip((s.symbol for s in model.states), np.moveaxis(after.states, -1, 0), strict=True))
+        fresh = Bench(model, devices, devices.start(model, self.start), rng)
+        out, bench = [], fresh
+        for step, path in zip(self.step, self.path, strict=True):
+            bench = bench if step else fresh
+            volts, width, rest, kelvin = (float(x[step, path]) for x in self._stages)
+            pieces = [*(pulse(volts, width, number=0) if width else []), Piece(rest, 0.0, 0.0)]
+            bench = bench.after(joined(pieces, kelvin)) if width or rest else bench
+            own = dict(zip((s.symbol for s in model.states), np.moveaxis(bench.states, -1, 0), strict=True))
             means = [_evaluated(e, own).mean(axis=1) for e in model.units.means.values()]
             out.append(np.stack([*means, *(own[s.symbol][:, 0] for s in model.states[model.n_own :])], axis=1))
         return np.stack(out, axis=1)
+
+    @property
+    def _stages(self) -> tuple[Array, Array, Array, Array]:
+        return self.volts, self.widths, self.rests, self.heat
+
+    def _begun(self, model: DeviceModel) -> list[float] | None:
+        """Return means and shared states at the start."""
+        if self.start is None:
+            return None
+        assert model.units is not None
+        begun = model.system(model.values(), start=self.start).start
+        own = {s.symbol: x for s, x in zip(model.states, begun, strict=True)}
+        return [float(e.subs(own)) for e in model.units.means.values()] + [float(x) for x in begun[model.n_own :]]
 
 
 def _evaluated(expression: sp.Expr, at: Mapping[sp.Symbol, Array]) -> Array:
@@ -205,11 +244,62 @@ def _evaluated(expression: sp.Expr, at: Mapping[sp.Symbol, Array]) -> Array:
     return found
 
 
-def _conditions(table: pd.DataFrame, names: Sequence[str], rest_s: float) -> tuple[_Conditions, NDArray[np.int64]]:
-    """Return the conditions of a table, and the number of each row's."""
-    found, which = np.unique(table[list(names)].to_numpy(dtype=float), axis=0, return_inverse=True)
-    volts, widths, kelvins = found.T
-    return _Conditions(volts, np.where(volts == 0, 0.0, widths), kelvins, rest_s), which.ravel()
+Reached = tuple[_Conditions, NDArray[np.int64]]
+"""The conditions of a table, and the number of each row's."""
+
+
+def _conditions(
+    table: pd.DataFrame, rests: Array, paths: NDArray[np.int64], start: Mapping[str, float] | None = None
+) -> Reached:
+    """Return the conditions of rows that follow one another on paths, numbered (row,), and the number of each row's.
+
+    Paths of the same pulses, rests and temperatures are one.
+    """
+    volts, widths, kelvins = (table[name].to_numpy(dtype=float) for name in _CONDITION)
+    rows = np.stack([volts, np.where(volts == 0, 0.0, widths), rests, kelvins], axis=1)
+    which, known, own, count = np.empty(len(table), dtype=np.int64), dict[bytes, int](), list[Array](), 0
+    for mine in np.split(np.argsort(paths, kind="stable"), np.cumsum(np.bincount(paths))[:-1]):
+        key = rows[mine].tobytes()
+        if key not in known:
+            known[key], count = count, count + mine.size
+            own.append(rows[mine])
+        which[mine] = known[key] + np.arange(mine.size)
+    lengths = np.array([each.shape[0] for each in own])
+    idle = [np.repeat([[0.0, 0.0, 0.0, each[-1, 3]]], lengths.max() - each.shape[0], axis=0) for each in own]
+    stages = np.stack([np.concatenate(pair) for pair in zip(own, idle, strict=True)], axis=1)
+    step = np.concatenate([np.arange(length) for length in lengths])
+    path = np.repeat(np.arange(lengths.size), lengths)
+    volts, widths, rests, kelvins = np.moveaxis(stages, -1, 0)
+    return _Conditions(volts, widths, rests, kelvins, path, step, start), which
+
+
+def _alone(table: pd.DataFrame, model: DeviceModel, rest_s: float) -> Reached:
+    """Return the conditions of pulses on erased devices, each row a path."""
+    return _conditions(table, np.full(len(table), rest_s), np.array(range(len(table)), dtype=np.int64))
+
+
+def _in_a_row(table: pd.DataFrame, model: DeviceModel, rest_s: float) -> Reached:
+    """Return the conditions of pulses on one device after another, erased before the first."""
+    return _conditions(table, np.full(len(table), rest_s), _devices(table))
+
+
+def _over_time(table: pd.DataFrame, model: DeviceModel, rest_s: float) -> Reached:
+    """Return the conditions of reads with no voltage between, after a pulse on an erased device.
+
+    Without a pulse devices begin where the model's own experiment does.
+    """
+    by = [n for n in ("device_id", "cycle", "pulse_voltage_V", "pulse_width_s") if n in table]
+    runs = table.groupby(by, sort=False)
+    paths, time = np.asarray(runs.ngroup(), dtype=np.int64), table["time_s"]
+    rests = time - runs["time_s"].shift(fill_value=0.0)
+    if (rests <= 0).any():
+        raise BadInput("times of retention must be > 0 s and increase for each device: sort the table")
+    pulsed = table["pulse_voltage_V"].to_numpy() != 0
+    if pulsed.any() and not pulsed.all():
+        raise BadInput("retention with pulse_voltage_V needs the pulse of each row: give one that is not 0 V, or none")
+    start = None if pulsed.all() else model.experiments.get("retention", {}).get("start")
+    table = table.assign(pulse_voltage_V=table["pulse_voltage_V"].where(runs.cumcount() == 0, 0.0))
+    return _conditions(table, rests.to_numpy(dtype=float), paths, start)
 
 
 class _Transistor:
@@ -400,7 +490,7 @@ def _thresholds(table: pd.DataFrame, curves: _Curves, rest_s: float) -> Observed
     points is off counts as predicted.
     """
     model, transistor = curves.transistor.model, curves.transistor
-    conditions, which = _conditions(table, _CONDITION, rest_s)
+    conditions, which = _alone(table, model, rest_s)
     number, seen_V = table["curve"].to_numpy(), table["threshold_V"].to_numpy(dtype=float)
 
     def told(sets: Sequence[Values]) -> Array:
@@ -425,15 +515,19 @@ def _thresholds(table: pd.DataFrame, curves: _Curves, rest_s: float) -> Observed
     return replace(seen, settle=_settler(seen, model, conditions, which, scattered, read_V))
 
 
-# Reads after pulses
+# Reads
 
 
-def _reads(of: str, table: pd.DataFrame, model: DeviceModel, rest_s: float) -> list[Observed]:
-    """Return conductances read after pulses."""
-    declared = model.experiments.get("pulse", {}).get("read_V", 0.0)
+def _reads(
+    experiment: str, reached: Callable[[pd.DataFrame, DeviceModel, float], Reached],
+    of: str, table: pd.DataFrame, model: DeviceModel, rest_s: float,
+) -> list[Observed]:  # fmt: skip
+    """Return conductances read after pulses, or over time."""
+    declared = model.experiments.get(experiment, {}).get("read_V", 0.0)
     table = table if "gate_voltage_V" in table else table.assign(gate_voltage_V=float(declared))
-    table = table[table["conductance_S"] > 0].reset_index(drop=True)
-    conditions, which = _conditions(table, _CONDITION, rest_s)
+    conditions, which = reached(table, model, rest_s)
+    some = table["conductance_S"].to_numpy() > 0  # what was not read was pulsed all the same
+    table, which = table[some].reset_index(drop=True), which[some]
     reads, of_row = np.unique(table[["gate_voltage_V", "temperature_K"]].to_numpy(dtype=float), axis=0,
                               return_inverse=True)  # fmt: skip
     of_row = of_row.ravel()
@@ -457,7 +551,7 @@ def _reads(of: str, table: pd.DataFrame, model: DeviceModel, rest_s: float) -> l
         return np.stack([read(v, s)[place.ravel()] for v, s in zip(sets, states, strict=True)])
 
     seen = Observed(
-        "pulse", table, "log10 of conductance [S]", np.log10(table["conductance_S"].to_numpy(dtype=float)),
+        experiment, table, "log10 of conductance [S]", np.log10(table["conductance_S"].to_numpy(dtype=float)),
         _remembered(lambda values: told([values])[0]),
         lambda values, names: _differences(model, told, values, names, len(table)),
     )  # fmt: skip
@@ -506,5 +600,7 @@ def _devices(table: pd.DataFrame) -> NDArray[np.int64]:
 
 _KINDS: Mapping[str, Callable[[str, pd.DataFrame, DeviceModel, float], list[Observed]]] = {
     "id_vg": _curves,
-    "pulse": _reads,
+    "pulse": functools.partial(_reads, "pulse", _alone),
+    "pulse_train": functools.partial(_reads, "pulse_train", _in_a_row),
+    "retention": functools.partial(_reads, "retention", _over_time),
 }

@@ -105,7 +105,7 @@ class Bench:
         """
         if self.model.drain is not None:
             current = self.drain_current(read_V, DRAIN_READ_V, temperature_K)
-            return {"conductance_S": current / DRAIN_READ_V}
+            return {"gate_voltage_V": np.full(current.shape, read_V), "conductance_S": current / DRAIN_READ_V}
         if self.model.charge != 0:
             return {
                 "polarization_C_per_m2": self.polarization(read(self.model, self.devices, self.states, 0.0, ROOM_K)[1])
@@ -242,7 +242,6 @@ class Pulse(Isothermal):
         table = {"pulse_voltage_V": volts_V, "pulse_width_s": widths_s}
         table |= {} if self.gate_V is None else {"gate_voltage_V": gates_V}
         table |= {} if self.trailing_s is None else {"trailing_s": falls_s}
-        table |= {} if bench.model.drain is None else {"gate_voltage_V": np.full(volts_V.size, self.read_V)}
         table["temperature_K"] = np.full(volts_V.size, self.temperature_K)
         return _long(bench, table | {column: np.stack(values) for column, values in read_values.items()})
 
@@ -375,11 +374,10 @@ class Retention(Experiment):
                 at = end
                 times.append(time + at)
                 heats.append(kelvins)
-                found.append(bench.answer(self.read_V, self.read_at_K or kelvins)["conductance_S"])
+                found.append(bench.answer(self.read_V, self.read_at_K or kelvins))
             time += span
-        return _long(
-            bench, {"time_s": np.array(times), "temperature_K": np.array(heats), "conductance_S": np.stack(found)}
-        )
+        read_values = {name: np.stack([r[name] for r in found]) for name in found[0]}
+        return _long(bench, {"time_s": np.array(times), "temperature_K": np.array(heats)} | read_values)
 
     def extremes(self) -> tuple[float, float]:
         """Return 0 V twice."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import sympy as sp
 from scipy.integrate import solve_ivp
@@ -13,16 +14,17 @@ from scipy.stats import qmc
 
 import nvmphys as nv
 from nvmphys.devices import device, fefet
-from nvmphys.devices.fe_mean_field import states_after
+from nvmphys.devices.fe_mean_field import _swung, states_after
 from nvmphys.devices.model import AMBIENT, TEMPERATURE, VOLTAGE, Ramps, symbol
 from nvmphys.errors import BadInput
 from nvmphys.fit.dynamics import fit_dynamics
 from nvmphys.fit.identify import coordinate
 from nvmphys.fit.observed import Together
 from nvmphys.fit.transfer_curves import observed
-from nvmphys.records import Measurement
+from nvmphys.records import Measurement, Source
 from nvmphys.simulate import transient
 from nvmphys.simulate.devices import Devices
+from nvmphys.simulate.experiments import Bench
 from nvmphys.simulate.waveform import Piece, joined, pulse
 
 MODEL = device("fefet")
@@ -30,6 +32,7 @@ HELD = {"area": 4e-14}
 """100 domains a device."""
 TRUTH = {"Pr": 0.27, "Vfb": 0.1, "mob": 6e-3}
 REST_S = 1e-4
+SOURCE = Source("bench")
 
 
 def curves(devices, rng, **settings) -> Measurement:
@@ -38,6 +41,15 @@ def curves(devices, rng, **settings) -> Measurement:
     made = nv.simulate("fefet", "id_vg", settings=chosen, values=HELD | TRUTH, n_devices=devices, rng=rng)
     noisy = made.table["current_A"] * np.exp(0.03 * rng.standard_normal(len(made.table)))
     return replace(made, table=made.table.assign(current_A=noisy))
+
+
+def evenly_drawn(count) -> Devices:
+    """Return a device of domains spread evenly over what is drawn from."""
+    own = MODEL.values()
+    even = (qmc.Sobol(2, scramble=False).random(count) + 0.5 / count) % 1
+    units = fefet.quantiles(own, {"Ea": even[:, 0], "hth": even[:, 1]})
+    values = {name: np.array([value]) for name, value in own.items() if name not in units}
+    return Devices(values, {name: x[np.newaxis] for name, x in units.items()})
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +73,49 @@ def test_a_device_of_many_domains_does_what_is_expected_of_infinitely_many(volts
     pieces = [(0.0, volts, edge), (volts, volts, width - edge), (volts, 0.0, edge), (0.0, 0.0, REST_S)]
     start, end, spans = np.array(pieces).T[:, :, np.newaxis]
     rows = {name: np.array([value]) for name, value in own.items()}
-    ((polarity, filled),) = states_after(fefet.GATE, rows, Ramps(start, end, spans, np.array([300.0])))
-    even = (qmc.Sobol(2, scramble=False).random(256) + 1 / 512) % 1  # domains spread evenly over what is drawn from
-    units = fefet.quantiles(own, {"Ea": even[:, 0], "hth": even[:, 1]})
-    values = {name: x for name, x in rows.items() if name not in units}
+    *_, ((polarity, filled),) = states_after(fefet.GATE, rows, Ramps(start, end, spans, np.array([300.0])))
     wave = joined([*pulse(volts, width, edge, number=0), Piece(REST_S, 0.0, 0.0)], 300.0)
-    done = transient(MODEL, wave, Devices(values, {name: x[np.newaxis] for name, x in units.items()}))
+    done = transient(MODEL, wave, evenly_drawn(256))
     assert polarity == pytest.approx(done.states[-1, 0, :, 1].mean(), abs=0.04)  # five domains of 256
     assert filled == pytest.approx(done.states[-1, 0, 0, 2], abs=0.01)
+
+
+def test_pulses_in_a_row_and_reads_over_time_do_what_many_domains_do():
+    rest, pulses = 1e-6, [(3.2, 1e-6), (3.2, 1e-6), (-3.0, 1e-6), (-2.5, 1e-6), (3.4, 1e-7), (2.8, 1e-6), (-2.8, 1e-7)]
+    train = pd.DataFrame(pulses, columns=["pulse_voltage_V", "pulse_width_s"])
+    reads = pd.DataFrame({"time_s": [1e-6, 1e-3, 1.0, 10.0, 1e3], "temperature_K": [300.0] * 3 + [360.0] * 2})
+    pieces = [[*pulse(*one, number=0), Piece(rest, 0.0, 0.0, observed=True)] for one in pulses]
+    spans = np.diff(reads["time_s"], prepend=0.0)
+    waves = {
+        "pulse_train": joined([piece for one in pieces for piece in one], 300.0),
+        "retention": joined([Piece(t, 0.0, 0.0, observed=True) for t in spans], reads["temperature_K"].to_numpy()),
+    }
+    for experiment, table in (("pulse_train", train), ("retention", reads)):
+        measured = Measurement(experiment, table.assign(conductance_S=1e-6 * (1 + np.arange(len(table)))), SOURCE)
+        (seen,) = observed(measured, MODEL, rest_s=rest)
+        start = MODEL.experiments[experiment].get("start")
+        devices = evenly_drawn(1024)
+        done = transient(MODEL, waves[experiment], devices, start=start)
+        bench = Bench(MODEL, devices, done.states[-1], np.random.default_rng(0))
+        read = [replace(bench, states=s).answer(1.0, k)["conductance_S"][0] for s, k in zip(
+            done.states, seen.table["temperature_K"], strict=True)]  # fmt: skip
+        told = seen.predict(MODEL.values())
+        assert np.ptp(told) > 0.1  # decades
+        # what a share of 0.5 % of the domains moves: 0.06 decade far below threshold, 5e-3 above
+        np.testing.assert_allclose(told, np.log10(read), atol=0.15 if experiment == "pulse_train" else 0.01)
+
+
+def test_swings_end_where_following_domains_one_by_one_does():
+    rng = np.random.default_rng(2)
+    moves = rng.choice([-1.0, 1.0], 40) * rng.exponential(0.5, 40)
+    thresholds = np.linspace(1e-3, 3.0, 2000)
+    swings, count, up = np.zeros((40, 1, 1)), np.zeros(thresholds.size), np.zeros(thresholds.size, dtype=bool)
+    for move in moves:
+        swings = _swung(swings, np.array([[move]]))
+        count = np.clip(count + move, 0.0, thresholds)
+        up = np.where(count == thresholds, True, np.where(count == 0.0, False, up))
+        share = sum((-1) ** k * (thresholds <= swing).mean() for k, swing in enumerate(swings[:, 0, 0]))
+        assert share == pytest.approx(up.mean(), abs=2e-3)
 
 
 @pytest.mark.parametrize(("volts", "width"), [(3.5, 1e-6), (4.0, 1e-5)])
@@ -92,7 +139,9 @@ def test_what_is_expected_solves_its_differential_equations(volts, width):
     true = 2 * weights @ -np.expm1(-(done.y[:-1, -1] ** own["beta"])) - 1
     rows = {name: np.array([value]) for name, value in own.items()}
     ends = np.full((1, 1), volts)
-    ((polarity, filled),) = states_after(fefet.GATE, rows, Ramps(ends, ends, np.full((1, 1), width), np.array([300.0])))
+    *_, ((polarity, filled),) = states_after(
+        fefet.GATE, rows, Ramps(ends, ends, np.full((1, 1), width), np.array([300.0]))
+    )
     assert polarity == pytest.approx(true, abs=3e-3)
     assert filled == pytest.approx(done.y[-1, -1], abs=3e-3)
 
@@ -192,6 +241,43 @@ def test_reads_after_pulses_are_fitted_too():
     assert error < 0.05
 
 
+@pytest.mark.parametrize(
+    ("experiment", "settings", "truth", "area"),
+    [
+        ("pulse_train", {"n_pulses": 4, "width_s": 1e-6}, {"Pr": 0.27, "Eam": 2.75e8, "Vfb": 0.1}, 4e-14),
+        ("retention", {"points": 6, "duration_s": 1e4, "temperature_K": 350.0}, {"Pr": 0.27, "ntrap": 7e16}, 2e-13),
+    ],
+)
+def test_what_made_reads_along_a_path_is_found_within_the_errors(experiment, settings, truth, area):
+    chosen, held = settings | {"read_V": 1.2}, {"area": area}
+    made = nv.simulate("fefet", experiment, settings=chosen, values=held | truth, n_devices=5, rng=5)
+    assert (made.table["gate_voltage_V"] == 1.2).all()
+    noisy = made.table["conductance_S"] * np.exp(0.02 * np.random.default_rng(5).standard_normal(len(made.table)))
+    fit = fit_dynamics(
+        [replace(made, table=made.table.assign(conductance_S=noisy))], MODEL, free=tuple(truth), values=held,
+        holdout=0, rng=np.random.default_rng(1), starts=1, profiles=False,
+    )  # fmt: skip
+    assert fit.identified.convergence.converged
+    for name, true in truth.items():
+        error = fit.identified.standard_errors[name]
+        assert abs(fit.values[name] - true) < 3.5 * error
+        assert error < 0.15 * true
+
+
+def test_rows_of_a_run_that_goes_back_in_time_are_refused():
+    table = pd.DataFrame({"time_s": [1.0, 0.5], "conductance_S": [1e-6, 2e-6]})
+    with pytest.raises(BadInput, match="times of retention must be > 0 s and increase"):
+        observed(Measurement("retention", table, SOURCE), MODEL)
+
+
+def test_retention_after_a_pulse_begins_with_it():
+    table = pd.DataFrame({"time_s": [1e-6, 1.0], "conductance_S": [1e-6, 2e-6]})
+    reads = Measurement("retention", table, SOURCE)
+    pulsed = replace(reads, table=table.assign(pulse_voltage_V=-3.0, pulse_width_s=1e-6))
+    (up,), (down,) = observed(reads, MODEL), observed(pulsed, MODEL)
+    assert (up.predict(MODEL.values()) - down.predict(MODEL.values()) > 3).all()
+
+
 # Scatter
 
 
@@ -228,7 +314,10 @@ def test_bad_curves_are_named(measured, change, words):
 
 
 def test_what_cannot_be_asked_is_refused(measured, fitted):
-    with pytest.raises(BadInput, match="sweep is no experiment of a transistor that is fitted: id_vg, pulse are"):
+    with pytest.raises(
+        BadInput,
+        match="sweep is no experiment of a transistor that is fitted: id_vg, pulse, pulse_train, retention are",
+    ):
         observed(replace(measured, experiment="sweep"), MODEL)
     with pytest.raises(BadInput, match="rram_gap is not fitted as a transistor"):
         observed(measured, device("rram_gap"))
