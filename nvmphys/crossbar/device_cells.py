@@ -34,8 +34,26 @@ LEAST_S = 1 / MAX_RESISTANCE_OHM
 KELVIN = 273.15
 
 
+class _FrozenCells:
+    """What cells of any device model at frozen states share."""
+
+    model: DeviceModel
+    states: Mapping[str, ArrayLike]
+    values: Mapping[str, ArrayLike]
+    temperature_K: float
+
+    @cached_property
+    def devices(self) -> FrozenDevices:
+        """The cells as devices that stand still."""
+        return frozen(self.model, self.states, self.values, self.temperature_K)
+
+    def spice_models(self) -> str:
+        """Return the subcircuit of the cells, and their temperature."""
+        return _models(self.devices)
+
+
 @dataclass(frozen=True, eq=False)
-class DeviceCells:
+class DeviceCells(_FrozenCells):
     """Cells of a device model of two terminals, the first on the word line.
 
     `Crossbar(cells.conductance_S, …, cell=cells)` is an array of them; a conductance of 0 in it is an open cell, any
@@ -84,11 +102,6 @@ class DeviceCells:
         self.devices  # noqa: B018 - checks
 
     @cached_property
-    def devices(self) -> FrozenDevices:
-        """The cells as devices that stand still."""
-        return frozen(self.model, self.states, self.values, self.temperature_K)
-
-    @cached_property
     def conductance_S(self) -> Array:
         """Conductance of each cell at 0 V [S], of as many cells as states and parameters tell."""
         shape = np.broadcast_shapes((1, 1), *(np.shape(x) for x in _given(self.devices)))
@@ -104,10 +117,6 @@ class DeviceCells:
         current_A, slope_S = (np.where(here, each, 0.0) for each in self.devices.conduction(word_V - bit_V))
         return CellState(current_A, slope_S, slope_S, _over(current_A, conductance_S))
 
-    def spice_models(self) -> str:
-        """Return the subcircuit of the cells, and their temperature."""
-        return _models(self.devices)
-
     def spice_card(self, place: tuple[int, int], word: str, bit: str, conductance_S: float) -> str:
         """Return the cell: its subcircuit with states and parameters of its own."""
         i, j = place
@@ -115,7 +124,7 @@ class DeviceCells:
 
 
 @dataclass(frozen=True, eq=False)
-class TransistorCells:
+class TransistorCells(_FrozenCells):
     """Cells of a transistor model (1FeFET): drain on the word line, source on the bit line, gate on a line of its own.
 
     The voltages of a model are against its source, which so is its bulk.
@@ -163,11 +172,6 @@ class TransistorCells:
         self.devices  # noqa: B018 - checks
 
     @cached_property
-    def devices(self) -> FrozenDevices:
-        """The cells as devices that stand still."""
-        return frozen(self.model, self.states, self.values, self.temperature_K)
-
-    @cached_property
     def conductance_S(self) -> Array:
         """Conductance of each channel at no voltage from drain to source, source at 0 V [S]."""
         gates = np.shape(self._gates())
@@ -192,10 +196,6 @@ class TransistorCells:
         found = self.devices.channel(self._gates() - bit_V, word_V - bit_V)
         current_A, by_gate_S, by_drain_S = (np.where(here, each, 0.0) for each in found)
         return CellState(current_A, by_drain_S, by_drain_S + by_gate_S, _over(current_A, conductance_S))
-
-    def spice_models(self) -> str:
-        """Return the subcircuit of the cells, and their temperature."""
-        return _models(self.devices)
 
     def spice_card(self, place: tuple[int, int], word: str, bit: str, conductance_S: float) -> str:
         """Return the source of the cell's gate, and its subcircuit with states and parameters of its own."""

@@ -467,8 +467,8 @@ class _Trail:
 
     def at(self, coordinates: Array, residuals: Array) -> None:
         """Take down a place and its residuals."""
-        squares = np.minimum(residuals**2, _FAR_OFF**2)
-        cost = float(np.sum(squares if self.loss == "linear" else 2 * (np.sqrt(1 + squares) - 1)))
+        near = np.clip(residuals, -_FAR_OFF, _FAR_OFF)
+        cost = float(np.sum((near if self.loss == "linear" else _soft(near)) ** 2))
         self.calls, self.size = self.calls + 1, residuals.size
         if cost < self.least:
             self.least, self.best = cost, coordinates
