@@ -146,6 +146,7 @@ def draw_settling(settling: Settling) -> Figure:
         single_s = np.where(single_s > 0, single_s, np.nan)
         over_lines.plot(single_s * scale, "-", lw=1, color=COLOURS[1], label="Elmore delay × ln(1/share)")
     over_lines.set(xlabel="bit line (0 is nearest the drivers)", ylabel=f"time [{unit}]", ylim=(0, None))
+    over_lines.xaxis.get_major_locator().set_params(integer=True)
     over_lines.legend(fontsize=7)
     for ax in (over_time, over_lines):
         ax.grid(alpha=0.25)
